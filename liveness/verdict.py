@@ -1,0 +1,91 @@
+"""The decision about a session, drawn from what its challenges and its connection came to."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from liveness.challenge.names import Challenge
+
+
+class Reason(StrEnum):
+    """Why a verdict is not `live`."""
+
+    TIME_LIMIT = "time_limit"
+    WRONG_MOVES = "wrong_moves"
+    FACE_LOST = "face_lost"
+    MANY_FACES = "many_faces"
+    PEER_LEFT = "peer_left"
+    NO_MEDIA = "no_media"
+    NEVER_CONNECTED = "never_connected"
+    DELETED = "deleted"
+    SERVER_STOPPING = "server_stopping"
+    SERVER_LOST = "server_lost"
+    PRESENTATION_ATTACK = "presentation_attack"
+    FACE_CHANGED = "face_changed"
+    REPEATED_VIDEO = "repeated_video"
+    FLAT_FACE = "flat_face"
+
+
+ATTACKS = frozenset(
+    {Reason.PRESENTATION_ATTACK, Reason.FACE_CHANGED, Reason.REPEATED_VIDEO, Reason.FLAT_FACE}
+)
+"""Reasons that are evidence of an attack, and not of a session that was cut short."""
+
+
+class ChallengeResult(BaseModel):
+    """How one step went; `seconds` from its prompt until it passed, or until the session ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    challenge: Challenge
+    passed: bool
+    seconds: float
+
+
+class Verdict(BaseModel):
+    """What a relying party learns. `spoof_score`: probability that the picture is of a live face."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Literal["live", "spoof", "incomplete"]
+    reasons: tuple[Reason, ...]
+    challenges: tuple[ChallengeResult, ...]
+    spoof_score: float | None
+    frames: int
+    frame_rate: float
+    finished_at: datetime
+    token: str | None = None
+
+
+def decide(
+    challenges: tuple[ChallengeResult, ...],
+    reasons: tuple[Reason, ...],
+    *,
+    frames: int,
+    seconds: float,
+    finished_at: datetime,
+    spoof_score: float | None = None,
+) -> Verdict:
+    """Draw the verdict of a session.
+
+    `reasons`: everything that speaks against it. `seconds`: of video, by RTP timestamps.
+    `spoof` needs evidence of an attack; `live` needs every challenge passed and no reason at all.
+    """
+    verdict: Literal["live", "spoof", "incomplete"]
+    if ATTACKS.intersection(reasons):
+        verdict = "spoof"
+    elif reasons or not challenges or not all(result.passed for result in challenges):
+        verdict = "incomplete"
+    else:
+        verdict = "live"
+    return Verdict(
+        verdict=verdict,
+        reasons=reasons,
+        challenges=challenges,
+        spoof_score=spoof_score,
+        frames=frames,
+        frame_rate=round((frames - 1) / seconds, 2) if seconds > 0 else 0.0,
+        finished_at=finished_at,
+    )
