@@ -1,0 +1,1 @@
+"""From pixels to one `Observation` a frame; pure: no network, no clock."""

@@ -1,0 +1,67 @@
+"""Dlib's 68 landmarks, read from an upright and equally large cut-out of every face."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from liveness.vision.frame import Luma
+from liveness.vision.observation import Landmarks
+
+# Side, in pixels, of the face box inside the cut-out. dlib rounds landmarks to whole pixels: at
+# this size a pixel is a thirtieth of an open eye's width whatever the camera's resolution.
+_FACE_SIDE = 200
+# Skin and background that the regression trees look at beyond the face box, in face sides.
+_MARGIN = 0.35
+_CUT_SIDE = round(_FACE_SIDE * (1 + 2 * _MARGIN))
+_CUT_FACE = dlib.rectangle(
+    round(_FACE_SIDE * _MARGIN),
+    round(_FACE_SIDE * _MARGIN),
+    round(_FACE_SIDE * (1 + _MARGIN)) - 1,
+    round(_FACE_SIDE * (1 + _MARGIN)) - 1,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a face is: a square around (`x`, `y`) of `side` pixels, tilted by `roll` degrees."""
+
+    x: float
+    y: float
+    side: float
+    roll: float = 0.0
+
+
+class Landmarker:
+    """The 68-point shape predictor (Kazemi and Sullivan, 2014). One serves every session: dlib
+    only reads it."""
+
+    def __init__(self, weights: Path) -> None:
+        """Load the weights; raises `RuntimeError` where dlib cannot read the file."""
+        self._predictor = dlib.shape_predictor(str(weights))
+
+    def find(self, luma: Luma, region: Region) -> Landmarks:
+        """Place the points of the face in `region`: (68, 2) float32, pixels of the picture."""
+        to_cut = _to_cut(region)
+        cut = cv2.warpAffine(
+            luma.picture,
+            to_cut,
+            (_CUT_SIDE, _CUT_SIDE),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        shape = self._predictor(cut, _CUT_FACE)
+        points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
+        back = cv2.invertAffineTransform(to_cut)
+        return (points @ back[:, :2].T + back[:, 2]).astype(np.float32)
+
+
+def _to_cut(region: Region) -> NDArray[np.float64]:
+    """(2, 3) similarity that takes pixels of the picture to pixels of the cut-out."""
+    scale = _FACE_SIDE / region.side
+    matrix = cv2.getRotationMatrix2D((region.x, region.y), region.roll, scale)
+    matrix[:, 2] += _CUT_SIDE / 2 - np.array([region.x, region.y])
+    return np.asarray(matrix, np.float64)

@@ -1,0 +1,167 @@
+"""Following one face from frame to frame by its own landmarks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from liveness.vision.detector import Detection, detect, detect_around
+from liveness.vision.frame import Luma
+from liveness.vision.landmarks import Landmarker, Region
+from liveness.vision.observation import Landmarks
+from liveness.vision.pose import Alignment, align
+
+# A followed face is looked for by the detector this often, seconds.
+_CONFIRM_EVERY = 0.17
+# The whole picture is searched for other faces this often, seconds.
+_COUNT_EVERY = 0.7
+# Without a face the picture is searched this often, seconds.
+_SEARCH_EVERY = 0.06
+# The reduced picture of a search finds faces from a quarter of its width; every fourth search
+# looks for smaller ones, so that a person too far away is told so.
+_SEARCH_SIDE = 320
+_FAR_SEARCH_SIDE = 640
+_FAR_SEARCH_EACH = 4
+# Counting finds faces from a sixth of the picture's width: smaller ones are bystanders.
+_COUNT_SIDE = 480
+# A second face must be this sure, and at least this large beside the followed one: HOG sees faces
+# in curtains at scores up to .2, and a person on a poster behind is no second sitter.
+_OTHER_SCORE = 0.3
+_OTHER_SIZE = 0.5
+# While following, the detector may doubt more than when it decides that there is a face at all.
+_CONFIRM_SCORE = -0.3
+# How long a face may stay unconfirmed, seconds: HOG knows frontal faces, to about 35 degrees.
+_UNCONFIRMED_FRONTAL = 0.5
+_UNCONFIRMED_TURNED = 1.2
+_TURNED = 22.0
+# Points further than this from any face's shape (inter-ocular distances; 0.03 to 0.10 on the faces
+# measured) are on something else.
+_MOST_RESIDUAL = 0.14
+# A face does not grow, shrink or move more than this from one frame to the next.
+_MOST_GROWTH = 1.35
+_MOST_SHIFT = 0.6
+# Where dlib's detector puts its box on the average face (see `pose.AVERAGE_FACE`), in inter-ocular
+# distances: measured on 3600 boxes of nine clips. The predictor was trained on such boxes.
+_BOX_SIDE = 2.31
+_BOX_ABOVE = 0.14
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The followed face in one frame."""
+
+    points: Landmarks
+    alignment: Alignment
+    region: Region
+
+
+class Tracker:
+    """Finds a face and keeps it. One for each session; frames must come in order."""
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self._landmarker = landmarker
+        self._region: Region | None = None
+        self._yaw = 0.0
+        self._confirmed = -np.inf
+        self._checked = -np.inf
+        self._counted = -np.inf
+        self._searched = -np.inf
+        self._searches = 0
+        self._others = 0
+
+    def update(self, luma: Luma, time: float) -> tuple[Tracked | None, int]:
+        """Follow the face into the next frame: what is there, and how many faces there are."""
+        tracked = self._follow(luma, time) if self._region else None
+        if tracked is None:
+            tracked = self._search(luma, time)
+        if tracked is None:
+            self._region = None
+            return None, 0
+        self._region = tracked.region
+        self._yaw = tracked.alignment.pose.yaw
+        self._count(luma, time)
+        return tracked, 1 + self._others
+
+    def _follow(self, luma: Luma, time: float) -> Tracked | None:
+        before = self._region
+        assert before is not None
+        tracked = self._place(luma, before)
+        plausible = _plausible(before, tracked)
+        if plausible and time - self._checked < _CONFIRM_EVERY:
+            return tracked
+        self._checked = time
+        found = detect_around(luma, tracked.region if plausible else before, _CONFIRM_SCORE)
+        if found is None:
+            turned = abs(self._yaw) > _TURNED
+            patience = _UNCONFIRMED_TURNED if turned else _UNCONFIRMED_FRONTAL
+            return tracked if plausible and time - self._confirmed < patience else None
+        self._confirmed = time
+        if plausible and _same_place(found.region, tracked.region):
+            return tracked
+        return self._place(luma, found.region)
+
+    def _search(self, luma: Luma, time: float) -> Tracked | None:
+        if time - self._searched < _SEARCH_EVERY:
+            return None
+        self._searched = time
+        far = self._searches % _FAR_SEARCH_EACH == _FAR_SEARCH_EACH - 1
+        self._searches += 1
+        found = detect(luma, _FAR_SEARCH_SIDE if far else _SEARCH_SIDE)
+        if not found:
+            return None
+        self._confirmed = self._checked = time
+        self._others = 0
+        self._counted = -np.inf
+        tracked = self._place(luma, found[0].region)
+        # The first placement starts from a coarse box: a second one starts from the face itself.
+        tracked = self._place(luma, tracked.region)
+        return tracked if tracked.alignment.residual < _MOST_RESIDUAL else None
+
+    def _count(self, luma: Luma, time: float) -> None:
+        if time - self._counted < _COUNT_EVERY:
+            return
+        self._counted = time
+        region = self._region
+        assert region is not None
+        found = detect(luma, _COUNT_SIDE, _OTHER_SCORE)
+        self._others = sum(_is_other(each, region) for each in found)
+
+    def _place(self, luma: Luma, region: Region) -> Tracked:
+        points = self._landmarker.find(luma, region)
+        alignment = align(points)
+        return Tracked(points, alignment, _region_of(alignment))
+
+
+def _region_of(alignment: Alignment) -> Region:
+    """The box that the detector would draw around an aligned face."""
+    roll = np.radians(alignment.pose.roll)
+    above = _BOX_ABOVE * alignment.scale
+    return Region(
+        x=alignment.x + above * float(np.sin(roll)),
+        y=alignment.y - above * float(np.cos(roll)),
+        side=_BOX_SIDE * alignment.scale,
+        roll=alignment.pose.roll,
+    )
+
+
+def _plausible(before: Region, after: Tracked) -> bool:
+    """Whether the points still look like the face of the frame before."""
+    growth = after.region.side / before.side
+    shift = np.hypot(after.region.x - before.x, after.region.y - before.y) / before.side
+    return bool(
+        after.alignment.residual < _MOST_RESIDUAL
+        and 1 / _MOST_GROWTH < growth < _MOST_GROWTH
+        and shift < _MOST_SHIFT
+    )
+
+
+def _same_place(one: Region, other: Region) -> bool:
+    apart = np.hypot(one.x - other.x, one.y - other.y)
+    return bool(apart < 0.3 * other.side and 0.6 < one.side / other.side < 1.6)
+
+
+def _is_other(found: Detection, followed: Region) -> bool:
+    apart = np.hypot(found.region.x - followed.x, found.region.y - followed.y)
+    return bool(
+        apart > 0.5 * max(followed.side, found.region.side)
+        and found.region.side > _OTHER_SIZE * followed.side
+    )
