@@ -12,6 +12,8 @@ CHANNEL_LABEL = "liveness"
 
 
 class Message(BaseModel):
+    """What every message is: a JSON object that does not change."""
+
     model_config = ConfigDict(frozen=True)
 
 
@@ -34,7 +36,7 @@ class State(Message):
     steps: int
     challenge: Challenge
     progress: float
-    hint: Hint | None
+    hint: Hint
     face: FaceBox | None
     faces: int
     spoof_score: float | None = None
@@ -53,14 +55,20 @@ class ErrorCode(StrEnum):
 
 
 class ErrorMessage(Message):
+    """Something went wrong on the server's side."""
+
     type: Literal["error"] = "error"
     code: ErrorCode
     detail: str
 
 
 class Ping(Message):
+    """A client that is still there, every five seconds."""
+
     type: Literal["ping"]
 
 
 class Pong(Message):
+    """The answer to a ping."""
+
     type: Literal["pong"] = "pong"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from liveness.challenge.names import Challenge
+from liveness.challenge.sequence import ChallengeResult
 
 
 class Reason(StrEnum):
@@ -34,18 +34,8 @@ ATTACKS = frozenset(
 """Reasons that are evidence of an attack, and not of a session that was cut short."""
 
 
-class ChallengeResult(BaseModel):
-    """How one step went; `seconds` from its prompt until it passed, or until the session ended."""
-
-    model_config = ConfigDict(frozen=True)
-
-    challenge: Challenge
-    passed: bool
-    seconds: float
-
-
 class Verdict(BaseModel):
-    """What a relying party learns. `spoof_score`: probability that the picture is of a live face."""
+    """What a relying party learns. `spoof_score`: probability that the face is a live one."""
 
     model_config = ConfigDict(frozen=True)
 

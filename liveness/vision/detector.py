@@ -44,7 +44,9 @@ def detect(luma: Luma, longest_side: int, least_score: float = 0.0) -> list[Dete
     """
     picture = luma.picture
     reduction = min(1.0, longest_side / max(picture.shape))
-    found = [_enlarge(each, 1 / reduction) for each in _run(_reduce(picture, reduction), least_score)]
+    found = [
+        _enlarge(each, 1 / reduction) for each in _run(_reduce(picture, reduction), least_score)
+    ]
     return sorted(found, key=lambda each: each.region.side, reverse=True)
 
 
@@ -70,7 +72,9 @@ def _reduce(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
     if factor == 1.0:
         return np.ascontiguousarray(picture)
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=method), np.uint8)
+    return np.asarray(
+        cv2.resize(picture, None, fx=factor, fy=factor, interpolation=method), np.uint8
+    )
 
 
 def _run(picture: NDArray[np.uint8], least_score: float) -> list[Detection]:

@@ -28,7 +28,8 @@ class Luma:
 
     @property
     def height(self) -> int:
-        return self.plane.shape[0]
+        """Lines of the picture."""
+        return int(self.plane.shape[0])
 
     @property
     def picture(self) -> NDArray[np.uint8]:
@@ -41,5 +42,5 @@ class Luma:
         if frame.format.name not in _PLANAR_LUMA:
             frame = frame.reformat(format="gray")
         plane = frame.planes[0]
-        lines = np.frombuffer(plane, np.uint8, count=plane.line_size * plane.height)
+        lines = np.frombuffer(memoryview(plane), np.uint8, count=plane.line_size * plane.height)
         return cls(lines.reshape(plane.height, plane.line_size), frame.width)

@@ -36,8 +36,10 @@ class Region:
 
 
 class Landmarker:
-    """The 68-point shape predictor (Kazemi and Sullivan, 2014). One serves every session: dlib
-    only reads it."""
+    """The 68-point shape predictor of Kazemi and Sullivan (2014).
+
+    One serves every session: dlib only reads it.
+    """
 
     def __init__(self, weights: Path) -> None:
         """Load the weights; raises `RuntimeError` where dlib cannot read the file."""
@@ -62,6 +64,8 @@ class Landmarker:
 def _to_cut(region: Region) -> NDArray[np.float64]:
     """(2, 3) similarity that takes pixels of the picture to pixels of the cut-out."""
     scale = _FACE_SIDE / region.side
-    matrix = cv2.getRotationMatrix2D((region.x, region.y), region.roll, scale)
-    matrix[:, 2] += _CUT_SIDE / 2 - np.array([region.x, region.y])
-    return np.asarray(matrix, np.float64)
+    matrix = np.asarray(
+        cv2.getRotationMatrix2D((region.x, region.y), region.roll, scale), np.float64
+    )
+    matrix[:, 2] += np.array([_CUT_SIDE / 2 - region.x, _CUT_SIDE / 2 - region.y])
+    return matrix

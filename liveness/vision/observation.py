@@ -34,8 +34,10 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """Eye aspect ratio of the person's own right and left eye (Soukupova and Cech, 2016): about
-    .2 to .4 when open, near .1 when shut."""
+    """Eye aspect ratio of the person's own right and left eye (Soukupova and Cech, 2016).
+
+    About .2 to .4 when open, near .1 when shut.
+    """
 
     right: float
     left: float

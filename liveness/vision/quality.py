@@ -10,6 +10,8 @@ from liveness.vision.observation import Quality
 # The face is looked at in this many pixels a side, so that sharpness means the same for a near
 # and a far face: detail finer than a fiftieth of the face is codec and sensor, not focus.
 _SIDE = 64
+# A face that reaches less far into the picture, pixels, cannot be measured.
+_LEAST_PIXELS = 2
 
 
 def quality(luma: Luma, region: Region) -> Quality:
@@ -23,7 +25,7 @@ def quality(luma: Luma, region: Region) -> Quality:
     left, top = max(0, int(region.x - half)), max(0, int(region.y - half))
     right, bottom = min(width, int(region.x + half)), min(height, int(region.y + half))
     size = region.side / min(width, height)
-    if right - left < 2 or bottom - top < 2:
+    if min(right - left, bottom - top) < _LEAST_PIXELS:
         return Quality(size=size, brightness=0.0, contrast=0.0, sharpness=0.0)
     face = cv2.resize(
         luma.picture[top:bottom, left:right], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA

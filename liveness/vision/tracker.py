@@ -14,6 +14,7 @@ from liveness.vision.pose import Alignment, align
 _CONFIRM_EVERY = 0.17
 # The whole picture is searched for other faces this often, seconds.
 _COUNT_EVERY = 0.7
+_RECOUNT_AFTER = 0.1
 # Without a face the picture is searched this often, seconds.
 _SEARCH_EVERY = 0.06
 # The reduced picture of a search finds faces from a quarter of its width; every fourth search
@@ -39,6 +40,9 @@ _MOST_RESIDUAL = 0.14
 # A face does not grow, shrink or move more than this from one frame to the next.
 _MOST_GROWTH = 1.35
 _MOST_SHIFT = 0.6
+# How far apart, in face sides, and how unequal the followed and the detected box of one face are.
+_SAME_SHIFT = 0.3
+_SAME_SIZE = 1.6
 # Where dlib's detector puts its box on the average face (see `pose.AVERAGE_FACE`), in inter-ocular
 # distances: measured on 3600 boxes of nine clips. The predictor was trained on such boxes.
 _BOX_SIDE = 2.31
@@ -63,14 +67,15 @@ class Tracker:
         self._yaw = 0.0
         self._confirmed = -np.inf
         self._checked = -np.inf
-        self._counted = -np.inf
+        self._next_count = -np.inf
+        self._suspected = False
         self._searched = -np.inf
         self._searches = 0
         self._others = 0
 
     def update(self, luma: Luma, time: float) -> tuple[Tracked | None, int]:
         """Follow the face into the next frame: what is there, and how many faces there are."""
-        tracked = self._follow(luma, time) if self._region else None
+        tracked = None if self._region is None else self._follow(luma, self._region, time)
         if tracked is None:
             tracked = self._search(luma, time)
         if tracked is None:
@@ -78,12 +83,10 @@ class Tracker:
             return None, 0
         self._region = tracked.region
         self._yaw = tracked.alignment.pose.yaw
-        self._count(luma, time)
+        self._count(luma, tracked.region, time)
         return tracked, 1 + self._others
 
-    def _follow(self, luma: Luma, time: float) -> Tracked | None:
-        before = self._region
-        assert before is not None
+    def _follow(self, luma: Luma, before: Region, time: float) -> Tracked | None:
         tracked = self._place(luma, before)
         plausible = _plausible(before, tracked)
         if plausible and time - self._checked < _CONFIRM_EVERY:
@@ -110,20 +113,24 @@ class Tracker:
             return None
         self._confirmed = self._checked = time
         self._others = 0
-        self._counted = -np.inf
+        self._suspected = False
+        self._next_count = time
         tracked = self._place(luma, found[0].region)
         # The first placement starts from a coarse box: a second one starts from the face itself.
         tracked = self._place(luma, tracked.region)
         return tracked if tracked.alignment.residual < _MOST_RESIDUAL else None
 
-    def _count(self, luma: Luma, time: float) -> None:
-        if time - self._counted < _COUNT_EVERY:
+    def _count(self, luma: Luma, followed: Region, time: float) -> None:
+        """Count the other faces; a new one is only believed when it is found twice running."""
+        if time < self._next_count:
             return
-        self._counted = time
-        region = self._region
-        assert region is not None
         found = detect(luma, _COUNT_SIDE, _OTHER_SCORE)
-        self._others = sum(_is_other(each, region) for each in found)
+        others = sum(_is_other(each, followed) for each in found)
+        doubtful = others > self._others and not self._suspected
+        self._suspected = others > 0
+        if not doubtful:
+            self._others = others
+        self._next_count = time + (_RECOUNT_AFTER if doubtful else _COUNT_EVERY)
 
     def _place(self, luma: Luma, region: Region) -> Tracked:
         points = self._landmarker.find(luma, region)
@@ -156,7 +163,8 @@ def _plausible(before: Region, after: Tracked) -> bool:
 
 def _same_place(one: Region, other: Region) -> bool:
     apart = np.hypot(one.x - other.x, one.y - other.y)
-    return bool(apart < 0.3 * other.side and 0.6 < one.side / other.side < 1.6)
+    near = apart < _SAME_SHIFT * other.side
+    return bool(near and 1 / _SAME_SIZE < one.side / other.side < _SAME_SIZE)
 
 
 def _is_other(found: Detection, followed: Region) -> bool:

@@ -1,0 +1,109 @@
+"""Blink: both eyes open, shut for a moment, and open again."""
+
+from dataclasses import dataclass
+
+from liveness.challenge.baseline import SHUT, Baseline
+from liveness.challenge.names import Hint
+from liveness.vision.observation import Face, Pose
+
+# Openness from which eyes are open again: well apart from shut, so that noise ends no blink.
+_OPEN = 0.85
+# Neither eye may be more open than this in a blink: a wink is none.
+_EITHER_SHUT = 0.8
+# How long eyes are shut in a blink, seconds: natural ones 0.1 to 0.4 (Caffier, Erdmann and
+# Ullsperger, 2003); over half a second they were held shut. The last bound allows for a frame.
+_LEAST_SECONDS = 0.05
+_MOST_SECONDS = 0.55
+# From this interval between frames on, seconds, a whole blink may lie in one frame, and the frames
+# no longer tell how long it was.
+_SLOW_INTERVAL = 0.095
+# A nod or a turn narrows the eyes as well: degrees that the head may move meanwhile.
+_MOST_NOD = 8.0
+_MOST_TURN = 8.0
+# Only about a frontal face are both eyes seen well enough, degrees from rest.
+_FRONTAL = 14.0
+# With no sign of a blink for so long, seconds, the eyes may be hidden, by glasses or by hair.
+_PATIENCE = 6.0
+
+
+@dataclass(slots=True)
+class _Closure:
+    """A closure being followed: its shut frames, and the pose before the first of them."""
+
+    interval: float
+    start: float
+    last: float
+    pose: Pose
+    frames: int = 0
+    nodded: bool = False
+
+    def follow(self, face: Face, time: float, openness: float) -> None:
+        """Take in one more frame of it."""
+        self.nodded |= (
+            abs(face.pose.pitch - self.pose.pitch) > _MOST_NOD
+            or abs(face.pose.yaw - self.pose.yaw) > _MOST_TURN
+        )
+        if openness < SHUT:
+            self.frames += 1
+            self.last = time
+
+    def is_blink(self) -> bool:
+        """Whether it was a blink, now that the eyes are open again."""
+        if self.interval > _SLOW_INTERVAL:
+            return not self.nodded
+        seconds = self.last - self.start + self.interval
+        lasted = _LEAST_SECONDS <= seconds <= _MOST_SECONDS
+        return self.frames > 1 and lasted and not self.nodded
+
+
+class Blink:
+    """Met by a closure of both eyes that is neither too short nor too long."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self._baseline = baseline
+        self.progress = 0.0
+        self.hint = Hint.BLINK
+        self._since: float | None = None
+        self._open: tuple[float, Face] | None = None
+        self._closure: _Closure | None = None
+
+    def update(self, face: Face, time: float) -> bool:
+        """Take in one frame; tells whether a blink has just ended."""
+        right, left = self._baseline.openness(face)
+        openness = (right + left) / 2
+        self._since = time if self._since is None else self._since
+        if abs(self._baseline.turn(face)) > _FRONTAL:
+            self.interrupt()
+            self.hint = Hint.LOOK_STRAIGHT
+            return False
+        self.hint = Hint.EYES_HIDDEN if time - self._since > _PATIENCE else Hint.BLINK
+        self.progress = _share(openness)
+        if self._closure is not None:
+            return self._closing(self._closure, face, time, openness)
+        if openness >= SHUT:
+            self._open = (time, face)
+        elif self._open is not None and max(right, left) < _EITHER_SHUT:
+            before, at_rest = self._open
+            self._closure = _Closure(time - before, time, time, at_rest.pose)
+            self._closure.follow(face, time, openness)
+        return False
+
+    def interrupt(self) -> None:
+        """Begin again from open eyes."""
+        self.progress = 0.0
+        self._open = None
+        self._closure = None
+
+    def _closing(self, closure: _Closure, face: Face, time: float, openness: float) -> bool:
+        """Follow a closure until the eyes are open again."""
+        closure.follow(face, time, openness)
+        if openness < _OPEN:
+            return False
+        self._closure = None
+        self._open = (time, face)
+        return closure.is_blink()
+
+
+def _share(openness: float) -> float:
+    """How much of a blink has been seen: open eyes 0, shut ones .8, the rest is opening again."""
+    return 0.8 * min(max((1 - openness) / (1 - SHUT), 0.0), 1.0)
