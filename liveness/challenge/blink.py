@@ -6,8 +6,10 @@ from liveness.challenge.baseline import SHUT, Baseline
 from liveness.challenge.names import Hint
 from liveness.vision.observation import Face, Pose
 
-# Openness from which eyes are open again: well apart from shut, so that noise ends no blink.
-_OPEN = 0.85
+# Eyes are open again when they have made up this share of the closure, and noise ends no blink when
+# they are at least this open. Some people's lids take half a second for the rest of the way.
+_REOPENED = 0.6
+_LEAST_OPEN = 0.75
 # Neither eye may be more open than this in a blink: a wink is none.
 _EITHER_SHUT = 0.8
 # How long eyes are shut in a blink, seconds: natural ones 0.1 to 0.4 (Caffier, Erdmann and
@@ -35,6 +37,7 @@ class _Closure:
     last: float
     pose: Pose
     frames: int = 0
+    deepest: float = 1.0
     nodded: bool = False
 
     def follow(self, face: Face, time: float, openness: float) -> None:
@@ -43,9 +46,14 @@ class _Closure:
             abs(face.pose.pitch - self.pose.pitch) > _MOST_NOD
             or abs(face.pose.yaw - self.pose.yaw) > _MOST_TURN
         )
+        self.deepest = min(self.deepest, openness)
         if openness < SHUT:
             self.frames += 1
             self.last = time
+
+    def is_over(self, openness: float) -> bool:
+        """Whether the eyes are open again."""
+        return openness > max(self.deepest + _REOPENED * (1 - self.deepest), _LEAST_OPEN)
 
     def is_blink(self) -> bool:
         """Whether it was a blink, now that the eyes are open again."""
@@ -97,7 +105,7 @@ class Blink:
     def _closing(self, closure: _Closure, face: Face, time: float, openness: float) -> bool:
         """Follow a closure until the eyes are open again."""
         closure.follow(face, time, openness)
-        if openness < _OPEN:
+        if not closure.is_over(openness):
             return False
         self._closure = None
         self._open = (time, face)

@@ -6,8 +6,8 @@ from liveness.vision.observation import Face
 
 # Degrees from rest that count as frontal, and as turned. Real people who are asked to turn reach
 # 20 to 27 degrees; faces with flat noses read a sixth less than the truth.
-FRONTAL = 8.0
-TURNED = 14.0
+FRONTAL = 7.0
+TURNED = 12.0
 # A turn is seen in this many frames running: one noisy frame is none.
 _FRAMES = 2
 # From here on a turn to the wrong side is told, degrees.
