@@ -14,13 +14,13 @@ _SLACK = 0.85
 _MOST_OFF_CENTRE = 0.25
 # Luma, 16..235. Dark skin in good light reads 50 to 90 with a contrast of 20 and more, so darkness
 # is only called where detail is gone as well.
-_DARK = 45.0
-_DARK_CONTRAST = 9.0
+_DARK = 36.0
+_DARK_CONTRAST = 7.0
 _PITCH_DARK = 22.0
 _BRIGHT = 225.0
 # Sharpness as `vision.quality` measures it: webcams read .45 to 1.0, a face blurred by a
-# fiftieth of its width .2.
-_LEAST_SHARPNESS = 0.22
+# fiftieth of its width .2 to .4: at half of that the landmarks still hold.
+_LEAST_SHARPNESS = 0.15
 
 
 def obstacle(observation: Observation, *, first: bool) -> Hint | None:

@@ -1,0 +1,89 @@
+"""Made-up Observations, for tests of what follows the vision."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from liveness.challenge.names import Challenge
+from liveness.vision.observation import Box, Eyes, Face, Observation, Pose, Quality
+
+FRAME = 1 / 30
+"""Seconds."""
+
+OPEN_EYE = 0.3
+"""Eye aspect ratio of the person below."""
+
+
+def a_face(  # noqa: PLR0913  each is one thing a face can do
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    openness: float = 1.0,
+    *,
+    wink: float = 0.0,
+    size: float = 0.4,
+    brightness: float = 120.0,
+    contrast: float = 40.0,
+    sharpness: float = 0.7,
+    x: float = 0.35,
+) -> Face:
+    """A face in a 640x480 picture; `wink` closes the left eye only."""
+    return Face(
+        box=Box(x, 0.3, 0.3, 0.4),
+        landmarks=np.zeros((68, 2), np.float32),
+        pose=Pose(yaw, pitch, 0.0),
+        eyes=Eyes(OPEN_EYE * openness, OPEN_EYE * (openness - wink)),
+        quality=Quality(size, brightness, contrast, sharpness),
+    )
+
+
+def observe(
+    faces: Iterable[Face | None], *, start: float = 0.0, interval: float = FRAME, count: int = 1
+) -> Iterator[Observation]:
+    """Observations of these faces, `count` of them in each picture that has one."""
+    for frame, face in enumerate(faces):
+        yield Observation(frame, start + frame * interval, count if face else 0, face)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Somebody who was filmed doing all four things in one order, looped without end."""
+
+    order: tuple[Challenge, ...]
+    rest: float = 0.7
+    turn: float = 2.0
+    peak: float = 25.0
+
+    @property
+    def seconds(self) -> float:
+        """Length of one round."""
+        return 1.5 + sum(self.rest + self._length(each) for each in self.order)
+
+    def face(self, time: float) -> Face:
+        """What the recording shows at `time`."""
+        time %= self.seconds
+        time -= 1.5
+        for challenge in self.order:
+            time -= self.rest
+            if time < 0:
+                return a_face()
+            length = self._length(challenge)
+            if time < length:
+                return self._move(challenge, math.sin(math.pi * time / length))
+            time -= length
+        return a_face()
+
+    def _length(self, challenge: Challenge) -> float:
+        return 0.3 if challenge is Challenge.BLINK else self.turn
+
+    def _move(self, challenge: Challenge, amount: float) -> Face:
+        match challenge:
+            case Challenge.BLINK:
+                return a_face(openness=1 - 0.65 * min(1.4 * amount, 1))
+            case Challenge.RIGHT:
+                return a_face(yaw=-self.peak * min(1.3 * amount, 1))
+            case Challenge.LEFT:
+                return a_face(yaw=self.peak * min(1.3 * amount, 1))
+            case Challenge.FRONT:
+                return a_face()
