@@ -1,0 +1,1 @@
+"""Tell whether a live person is in front of the camera."""

@@ -57,13 +57,17 @@ def decide(
     seconds: float,
     finished_at: datetime,
     spoof_score: float | None = None,
+    attacked: bool = False,
 ) -> Verdict:
     """Draw the verdict of a session.
 
     `reasons`: everything that speaks against it. `seconds`: of video, by RTP timestamps.
+    `attacked`: whether the scores say that no live face was seen, whatever ended the session.
     `spoof` needs evidence of an attack; `live` needs every challenge passed and no reason at all.
     """
     verdict: Literal["live", "spoof", "incomplete"]
+    if attacked:
+        reasons = (Reason.PRESENTATION_ATTACK, *reasons)
     if ATTACKS.intersection(reasons):
         verdict = "spoof"
     elif reasons or not challenges or not all(result.passed for result in challenges):

@@ -1,0 +1,1 @@
+"""WebRTC: one peer, its video, and the text and addresses it comes with."""

@@ -1,0 +1,72 @@
+# make run ARGS="--http --port 8080"    serve
+# make test ARGS="-k whip"              every test, or some
+# make lint | bench | setup | pins      pins: after a change of pyproject.toml's dependencies
+
+PYTHON ?= python3.11
+ifeq ($(shell sh -c "command -v $(PYTHON)"),)
+PYTHON := python3
+endif
+BIN := .venv/bin
+CI ?=
+ARGS ?=
+# What the tests need from Debian, as the names of packages and of what they install.
+TEST_PACKAGES := chromium nodejs npm
+TEST_COMMANDS := chromium node npm
+
+COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: setup run test lint bench pins system-packages
+.DELETE_ON_ERROR:
+
+setup: .venv/.run .venv/.dev
+
+# Stamps: only a change of the pins sets anything up anew.
+.venv/.run: requirements.txt
+	@echo "Setting up .venv: the packages that the server needs"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@echo "Setting up .venv: the packages that tests and checks need"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on \
+		-r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+run: .venv/.run
+	$(BIN)/python server.py $(ARGS)
+
+test: .venv/.dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.dev
+	PYTHONPATH=. $(BIN)/python bench/media_path.py $(ARGS)
+
+# As root beside apt-get what is missing is installed, else it is named and its tests are skipped;
+# with CI=true those tests fail instead.
+system-packages:
+	@missing=""; for command in $(TEST_COMMANDS); do \
+		command -v $$command >/dev/null || missing="$$missing $$command"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing for the tests"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+			--no-install-recommends $(TEST_PACKAGES) >/dev/null; \
+	else \
+		echo "Missing for the tests:$$missing (Debian packages: $(TEST_PACKAGES))"; \
+	fi; [ "$(CI)" != true ] || for command in $(TEST_COMMANDS); do command -v $$command \
+		>/dev/null || { echo "error: no $$command"; exit 1; }; done
+
+pins: .venv/.dev
+	$(COMPILE) --upgrade -o requirements.txt pyproject.toml
+	@mkdir -p .cache
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb')) \
+		['dependency-groups']['dev'], sep='\n')" > .cache/dev.in
+	$(COMPILE) --upgrade --extra testing -c requirements.txt -o requirements-dev.txt \
+		pyproject.toml .cache/dev.in

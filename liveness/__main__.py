@@ -1,0 +1,45 @@
+"""`python -m liveness`: the package's commands."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+PROG = "python -m liveness"
+
+
+def _serve(argv: list[str]) -> int:
+    from liveness.serve import main as serve  # noqa: PLC0415 - help must not wait for the models
+
+    return serve(argv, prog=f"{PROG} serve")
+
+
+def _models(argv: list[str]) -> int:
+    from liveness.prepare import main as prepare  # noqa: PLC0415 - as above
+
+    return prepare(argv, prog=f"{PROG} models")
+
+
+COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
+    "serve": ("serve the page, WHIP and the API", _serve),
+    "models": ("bring and prepare the weights", _models),
+}
+"""Name, what it does, and what runs it: gets the arguments after the name, returns a status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands = "\n".join(f"  {name:<10}{what}" for name, (what, _) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Tell whether a live person is in front of the camera.",
+        epilog=f"commands:\n{commands}\n\n{PROG} COMMAND --help tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="see below")
+    command = parser.parse_args(arguments[:1]).command
+    return COMMANDS[command][1](arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""For those who run the server: is it alive, is it ready, what has it done."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from liveness.api.http import REGISTRY
+from liveness.errors import ServerStopping
+from liveness.registry import RETRY_AFTER
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/healthz")
+async def healthz(_request: web.Request) -> web.Response:
+    """Alive: the event loop answers."""
+    return web.json_response({"status": "ok"})
+
+
+@routes.get("/readyz")
+async def readyz(request: web.Request) -> web.Response:
+    """Ready: the models are loaded, without which nothing listens, and the server stays."""
+    if request.app[REGISTRY].stopping:
+        raise ServerStopping(retry_after=RETRY_AFTER)
+    return web.json_response({"status": "ready"})
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """Counters in the Prometheus text format."""
+    response = web.Response(body=request.app[REGISTRY].metrics.text(), status=HTTPStatus.OK)
+    response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+    return response

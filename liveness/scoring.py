@@ -1,0 +1,103 @@
+"""Scores of live sessions: a few a second, on a thread of their own, never in the way of frames."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+
+from liveness.scores import Scores
+from liveness.vision.observation import Observation
+from liveness.vision.spoof import SpoofModel, usable
+
+
+class Scoring:
+    """What all sessions share: the model and its thread.
+
+    One thread scores for everybody: landmarks have theirs, and are never queued behind a score.
+    `model`: None where there is none, which means no scores. `rate`: a second, of each session.
+    `threshold`: an average at or below it is an attack; None takes the card's.
+    """
+
+    def __init__(
+        self, model: SpoofModel | None, *, rate: float, threshold: float | None = None
+    ) -> None:
+        self.model = model
+        self._rate = rate
+        self._threshold = threshold
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="score")
+
+    def scorer(self) -> "Scorer":
+        """Make the scorer of one session."""
+        if self.model is None:
+            return Scorer(None, self._executor, interval=0.0, threshold=0.0)
+        threshold = self.model.card.threshold if self._threshold is None else self._threshold
+        return Scorer(self.model, self._executor, interval=1 / self._rate, threshold=threshold)
+
+    def close(self) -> None:
+        """Let the thread end; every session must have ended before."""
+        self._executor.shutdown(wait=True)
+
+
+class Scorer:
+    """Scores one session: at most one frame at a time, others are passed over.
+
+    `interval`: seconds of video between two scores.
+    """
+
+    def __init__(
+        self,
+        model: SpoofModel | None,
+        executor: ThreadPoolExecutor,
+        *,
+        interval: float,
+        threshold: float,
+    ) -> None:
+        self._model = model
+        self._executor = executor
+        self._interval = interval
+        self._threshold = threshold
+        self._scores = Scores()
+        self._due = 0.0
+        self._running: asyncio.Future[float] | None = None
+
+    def offer(self, frame: av.VideoFrame, observation: Observation) -> None:
+        """Have the frame scored, if it is time, if it shows a usable face, and if none is under way.
+
+        Raises whatever went wrong with the frame before.
+        """
+        if self._running is not None and not self._running.done():
+            return
+        self._take()
+        face = usable(observation)
+        if self._model is None or face is None or observation.time < self._due:
+            return
+        self._due = observation.time + self._interval
+        self._running = asyncio.get_running_loop().run_in_executor(
+            self._executor, self._model.score, frame, face.landmarks
+        )
+
+    def _take(self) -> None:
+        if self._running is not None:
+            running, self._running = self._running, None
+            self._scores.add(running.result())
+
+    async def finish(self) -> None:
+        """Wait for the score that is under way, and count it."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
+            self._take()
+
+    @property
+    def average(self) -> float | None:
+        """The log average of the last scores; 1 is live, None: no score."""
+        return self._scores.average
+
+    @property
+    def decided(self) -> bool:
+        """Whether there are scores enough to decide by, or none will ever come."""
+        return self._model is None or self._scores.decisive
+
+    @property
+    def attacked(self) -> bool:
+        """Whether the scores say that this is no live face."""
+        return self._scores.attacked(self._threshold)

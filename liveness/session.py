@@ -1,0 +1,229 @@
+"""The life of a session, from a peer that connects to a verdict that is kept and sent."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from liveness import protocol
+from liveness.challenge.sequence import Progress, Sequence
+from liveness.rtc.peer import Peer
+from liveness.rtc.track import VideoTransformTrack
+from liveness.scoring import Scorer
+from liveness.store import Status
+from liveness.verdict import Reason, Verdict, decide
+from liveness.vision.observation import Box, Observation
+
+CONNECT_LIMIT = 4.5
+"""Seconds from the answer until media can flow. With what closing takes it stays below 5."""
+
+SILENCE_LIMIT = 3.0
+"""Seconds without a frame until the peer is asked whether it is still there."""
+
+PROBE_LIMIT = 1.5
+"""Seconds it has to answer that: three tries of STUN, half a second and one second apart."""
+
+CHECK_INTERVAL = 0.2
+"""Seconds between two looks at the clock."""
+
+CHANNEL_LIMIT = 3.0
+"""Seconds of video until an offered data channel that did not open counts as none."""
+
+CLOCK_DRIFT = 1.1
+"""How much slower than ours the sender's clock may run before our clock ends the session: the
+time limit counts the video's own time, which is whatever the sender says it is."""
+
+STATE_INTERVAL = 0.4
+"""Seconds of video between two states at most: twice a second, and a slow frame to spare."""
+
+VISIBLE = 0.02
+"""A change of progress, or of the face's box, that can be seen."""
+
+log = structlog.get_logger(__name__)
+
+Kept = Callable[[Status, Verdict | None], Awaitable[None]]
+
+
+class Session:
+    """One person's try. `keep` stores how far it has come, `limit` is in seconds of video."""
+
+    def __init__(
+        self, peer: Peer, sequence: Sequence, scorer: Scorer, keep: Kept, *, limit: float
+    ) -> None:
+        self._keep = keep
+        self._limit = limit
+        self._sequence = sequence
+        self._scorer = scorer
+        self._stopped: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
+        self._connected = asyncio.Event()
+        self._sent: protocol.State | None = None
+        self._time = 0.0
+        self.peer = peer
+
+    def stop(self, reason: Reason) -> None:
+        """End the session from outside; the first reason counts."""
+        if not self._stopped.done():
+            self._stopped.set_result(reason)
+
+    async def run(self) -> Verdict:
+        """Live: connect, follow the video, decide, keep the verdict, tell it, close."""
+        try:
+            reasons = await self._reasons_to_end()
+            await self._scorer.finish()
+            verdict = self._decide(reasons)
+            await self._keep(Status.FINISHED, verdict)
+            await self.peer.farewell(protocol.VerdictMessage(**verdict.model_dump()))
+        finally:
+            await self.peer.close()
+        return verdict
+
+    async def _reasons_to_end(self) -> tuple[Reason, ...]:
+        """Wait for whatever ends the session first; none at all when everything was passed."""
+        follow = asyncio.create_task(self._follow(), name="follow")
+        watch = asyncio.create_task(self._watch(), name="watch")
+        try:
+            ends: set[asyncio.Future[Any]] = {follow, watch, self._stopped}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if follow.done():
+                return follow.result()
+            return (watch.result() if watch.done() else self._stopped.result(),)
+        except Exception:
+            log.exception("session failed")
+            code = protocol.ErrorCode.INTERNAL
+            self.peer.say(protocol.ErrorMessage(code=code, detail="The server failed"))
+            return (Reason.SERVER_LOST,)
+        finally:
+            follow.cancel()
+            watch.cancel()
+            await asyncio.gather(follow, watch, return_exceptions=True)
+
+    async def _follow(self) -> tuple[Reason, ...]:
+        """Measure frame after frame, until the challenges are passed or failed.
+
+        Nobody passes unscored: where the moves took less time than the scores, these are waited for.
+        """
+        passed = False
+        await self._connected.wait()
+        async for observation in self._track.observations():
+            if observation.frame == 0:
+                await self._keep(Status.RUNNING, None)
+            self._time = observation.time
+            if self._track.frame is not None:
+                self._scorer.offer(self._track.frame, observation)
+            if not passed:
+                progress = self._sequence.update(observation)
+                if progress.failure is not None:
+                    return (Reason(progress.failure.value),)
+                passed = progress.passed_all
+            if passed and self._scorer.decided:
+                return ()
+            if observation.time > self._limit:
+                return (Reason.TIME_LIMIT,)
+            if not passed:
+                self._tell(observation, progress)
+        return (Reason.PEER_LEFT,)
+
+    async def _watch(self) -> Reason:
+        """Notice a peer that does not come, goes, falls silent, or overstays by our clock."""
+        peer, counters = self.peer, self._track.counters
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT):
+                await peer.connected.wait()
+        except TimeoutError:
+            return Reason.NEVER_CONNECTED
+        if peer.gone.is_set():
+            return Reason.NEVER_CONNECTED
+        await self._keep(Status.CONNECTED, None)
+        self._connected.set()
+        started = time.monotonic()
+        while not peer.gone.is_set():
+            newest = counters.arrival or started
+            if time.monotonic() > newest + SILENCE_LIMIT:
+                answers = await peer.answers(PROBE_LIMIT)
+                if (counters.arrival or started) == newest:
+                    return Reason.NO_MEDIA if answers else Reason.PEER_LEFT
+            if time.monotonic() > started + CLOCK_DRIFT * self._limit + SILENCE_LIMIT:
+                return Reason.TIME_LIMIT
+            await asyncio.sleep(CHECK_INTERVAL)
+        return Reason.PEER_LEFT
+
+    def _tell(self, observation: Observation, progress: Progress) -> None:
+        """Send the state if it is worth it, and let the sequence know that a prompt is out."""
+        state = _state(observation, progress, self._scorer.average)
+        if self.peer.channel_open:
+            if not worth_sending(self._sent, state) or not self.peer.say(state):
+                return
+            self._sent = state
+        elif self.peer.offers_channel and observation.time < CHANNEL_LIMIT:
+            return  # it is about to open
+        self._sequence.prompted(observation.time)
+
+    def _decide(self, reasons: tuple[Reason, ...]) -> Verdict:
+        return decide(
+            self._sequence.results(self._time),
+            reasons,
+            frames=self._track.counters.measured,
+            seconds=self._time,
+            finished_at=datetime.now(UTC),
+            spoof_score=_rounded(self._scorer.average),
+            attacked=self._scorer.attacked,
+        )
+
+    @property
+    def _track(self) -> VideoTransformTrack:
+        if self.peer.track is None:
+            raise RuntimeError("the peer has not answered an offer")
+        return self.peer.track
+
+
+def _state(
+    observation: Observation, progress: Progress, spoof_score: float | None
+) -> protocol.State:
+    face = observation.face
+    return protocol.State(
+        frame=observation.frame,
+        time=round(observation.time, 3),
+        step=progress.step,
+        steps=progress.steps,
+        challenge=progress.challenge,
+        progress=round(progress.progress, 3),
+        hint=progress.hint,
+        face=None if face is None else _box(face.box),
+        faces=observation.faces,
+        spoof_score=_rounded(spoof_score),
+    )
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 4)
+
+
+def _box(box: Box) -> protocol.FaceBox:
+    return protocol.FaceBox(
+        x=round(box.x, 4), y=round(box.y, 4), width=round(box.width, 4), height=round(box.height, 4)
+    )
+
+
+def worth_sending(sent: protocol.State | None, state: protocol.State) -> bool:
+    """Tell whether a client that was sent `sent` would see a difference, or has waited enough."""
+    if sent is None or state.time - sent.time >= STATE_INTERVAL:
+        return True
+    if _words(sent) != _words(state) or abs(state.progress - sent.progress) >= VISIBLE:
+        return True
+    if sent.face is None or state.face is None:
+        return sent.face is not state.face
+    before, after = sent.face, state.face
+    moved = (
+        before.x - after.x,
+        before.y - after.y,
+        before.width - after.width,
+        before.height - after.height,
+    )
+    return max(map(abs, moved)) >= VISIBLE
+
+
+def _words(state: protocol.State) -> tuple[object, ...]:
+    return state.step, state.challenge, state.hint, state.faces

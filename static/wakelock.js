@@ -1,0 +1,19 @@
+/** Keeps the screen on while somebody looks at it without touching it. */
+
+/**
+ * @param {AbortSignal} signal ends it
+ */
+export function keepAwake(signal) {
+  const lock = async () => {
+    if (signal.aborted || document.visibilityState === 'hidden') return;
+    try {
+      const sentinel = await navigator.wakeLock.request('screen');
+      signal.addEventListener('abort', () => void sentinel.release());
+      if (signal.aborted) void sentinel.release();
+    } catch {
+      // Not offered, or refused to save power: the check only takes seconds.
+    }
+  };
+  document.addEventListener('visibilitychange', lock, { signal }); // it is lost when hidden
+  void lock();
+}

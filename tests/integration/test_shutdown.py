@@ -1,0 +1,91 @@
+import asyncio
+import json
+import re
+import signal
+import ssl
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.integration.plain import LOOPBACK, create, publish, reach
+
+ROOT = Path(__file__).parents[2]
+ARGUMENTS = ("--host", LOOPBACK, "--port", "0", "--ice-address", LOOPBACK)
+
+
+@asynccontextmanager
+async def started(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+    """Run server.py until told to stop; gives what it says first, and its address."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "server.py"),
+        *ARGUMENTS,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    lines = b""
+    try:
+        async with asyncio.timeout(30):
+            while b"Model" not in lines:
+                line = await process.stdout.readline()
+                assert line, (await process.communicate())[1].decode()
+                lines += line
+        text = lines.decode()
+        yield process, text, re.findall(r"https?://\S+", text)[0]
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_sessions_end_when_the_server_is_told_to_stop(number: signal.Signals) -> None:
+    async with started("--http") as (process, _, url), ClientSession(url) as client:
+        session = await create(client)
+        peer = await publish(client, session)
+        await reach(client, session, "running")
+        process.send_signal(number)
+        message: dict[str, Any] = {"type": ""}
+        async with asyncio.timeout(5):
+            while message["type"] != "verdict":
+                message = json.loads(await peer.messages.get())
+        assert message["verdict"] == "incomplete"
+        assert message["reasons"] == ["server_stopping"]
+        await peer.close()
+        _, errors = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 0
+        assert b"Traceback" not in errors
+        assert b"never retrieved" not in errors
+        assert session["token"].encode() not in errors
+
+
+async def test_it_serves_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    async with started("--cert-dir", str(tmp_path)) as (_, text, url):
+        assert url.startswith(f"https://{LOOPBACK}:")
+        assert "iBUG 300-W" in text
+        context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        async with ClientSession(url) as client:
+            assert (await client.get("/healthz", ssl=context)).status == 200
+        assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
+
+
+async def test_what_is_wrong_is_said_in_a_line() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "server.py"),
+        "--port",
+        "70000",
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert errors.decode().startswith("error: --port: ")
+    assert len(errors.splitlines()) == 1
