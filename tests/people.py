@@ -22,6 +22,7 @@ def a_face(  # noqa: PLR0913  each is one thing a face can do
     openness: float = 1.0,
     *,
     wink: float = 0.0,
+    aspect: float = 1.0,
     size: float = 0.4,
     brightness: float = 120.0,
     contrast: float = 40.0,
@@ -35,6 +36,7 @@ def a_face(  # noqa: PLR0913  each is one thing a face can do
         pose=Pose(yaw, pitch, 0.0),
         eyes=Eyes(OPEN_EYE * openness, OPEN_EYE * (openness - wink)),
         quality=Quality(size, brightness, contrast, sharpness),
+        aspect=aspect,
     )
 
 

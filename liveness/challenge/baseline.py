@@ -30,12 +30,14 @@ class Baseline:
     def __init__(self) -> None:
         self.yaw = 0.0
         self.pitch = 0.0
+        self.aspect = 1.0
         self.eyes = Eyes(_SHUT_RATIO / SHUT, _SHUT_RATIO / SHUT)
 
     def learn(self, faces: Sequence[Face]) -> None:
         """Take the baseline from at least one face that looks straight at the camera."""
         self.yaw = median(face.pose.yaw for face in faces)
         self.pitch = median(face.pose.pitch for face in faces)
+        self.aspect = median(face.aspect for face in faces)
         self.eyes = Eyes(
             right=_open([face.eyes.right for face in faces]),
             left=_open([face.eyes.left for face in faces]),
@@ -56,6 +58,10 @@ class Baseline:
     def turn(self, face: Face) -> float:
         """Degrees turned from rest, positive to the person's own left."""
         return face.pose.yaw - self.yaw
+
+    def stretch(self, face: Face) -> float:
+        """Share by which the face has become taller (or, below 0, lower) for its width."""
+        return face.aspect / self.aspect - 1
 
     def openness(self, face: Face) -> tuple[float, float]:
         """How open the right and the left eye are: 1 as at rest, near .3 when shut."""

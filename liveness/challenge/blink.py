@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 from liveness.challenge.baseline import SHUT, Baseline
 from liveness.challenge.names import Hint
-from liveness.vision.observation import Face, Pose
+from liveness.vision.observation import Face
 
 # Eyes are open again when they have made up this share of the closure, and noise ends no blink when
 # they are at least this open. Some people's lids take half a second for the rest of the way.
 _REOPENED = 0.6
 _LEAST_OPEN = 0.75
+# dlib sometimes takes the lashes on a shut lid for an open eye, so one frame does not end a blink,
+# unless frames are further apart than this, seconds.
+_SURE_INTERVAL = 0.06
 # Neither eye may be more open than this in a blink: a wink is none.
 _EITHER_SHUT = 0.8
 # How long eyes are shut in a blink, seconds: natural ones 0.1 to 0.4 (Caffier, Erdmann and
@@ -22,6 +25,9 @@ _SLOW_INTERVAL = 0.095
 # A nod or a turn narrows the eyes as well: degrees that the head may move meanwhile.
 _MOST_NOD = 8.0
 _MOST_TURN = 8.0
+# So does a nodded print, which has to lose a quarter of its height before its eyes look shut.
+# Blinking people keep their aspect to .02, rendered heads to .1.
+_MOST_SQUASH = 0.15
 # Only about a frontal face are both eyes seen well enough, degrees from rest.
 _FRONTAL = 14.0
 # With no sign of a blink for so long, seconds, the eyes may be hidden, by glasses or by hair.
@@ -30,21 +36,23 @@ _PATIENCE = 6.0
 
 @dataclass(slots=True)
 class _Closure:
-    """A closure being followed: its shut frames, and the pose before the first of them."""
+    """A closure being followed: its shut frames, and the open eyes before the first of them."""
 
     interval: float
     start: float
     last: float
-    pose: Pose
+    before: Face
     frames: int = 0
     deepest: float = 1.0
-    nodded: bool = False
+    moved: bool = False
+    reopened: bool = False
 
     def follow(self, face: Face, time: float, openness: float) -> None:
         """Take in one more frame of it."""
-        self.nodded |= (
-            abs(face.pose.pitch - self.pose.pitch) > _MOST_NOD
-            or abs(face.pose.yaw - self.pose.yaw) > _MOST_TURN
+        self.moved |= (
+            abs(face.pose.pitch - self.before.pose.pitch) > _MOST_NOD
+            or abs(face.pose.yaw - self.before.pose.yaw) > _MOST_TURN
+            or abs(face.aspect / self.before.aspect - 1) > _MOST_SQUASH
         )
         self.deepest = min(self.deepest, openness)
         if openness < SHUT:
@@ -52,16 +60,19 @@ class _Closure:
             self.last = time
 
     def is_over(self, openness: float) -> bool:
-        """Whether the eyes are open again."""
-        return openness > max(self.deepest + _REOPENED * (1 - self.deepest), _LEAST_OPEN)
+        """Whether the eyes are open again, in two frames running."""
+        reopened = openness > max(self.deepest + _REOPENED * (1 - self.deepest), _LEAST_OPEN)
+        over = reopened and (self.reopened or self.interval > _SURE_INTERVAL)
+        self.reopened = reopened
+        return over
 
     def is_blink(self) -> bool:
         """Whether it was a blink, now that the eyes are open again."""
         if self.interval > _SLOW_INTERVAL:
-            return not self.nodded
+            return not self.moved
         seconds = self.last - self.start + self.interval
         lasted = _LEAST_SECONDS <= seconds <= _MOST_SECONDS
-        return self.frames > 1 and lasted and not self.nodded
+        return self.frames > 1 and lasted and not self.moved
 
 
 class Blink:
@@ -92,7 +103,7 @@ class Blink:
             self._open = (time, face)
         elif self._open is not None and max(right, left) < _EITHER_SHUT:
             before, at_rest = self._open
-            self._closure = _Closure(time - before, time, time, at_rest.pose)
+            self._closure = _Closure(time - before, time, time, at_rest)
             self._closure.follow(face, time, openness)
         return False
 

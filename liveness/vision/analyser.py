@@ -40,4 +40,5 @@ def _face(luma: Luma, tracked: Tracked) -> Face:
         pose=tracked.alignment.pose,
         eyes=eyes(tracked.points),
         quality=quality(luma, region),
+        aspect=tracked.alignment.aspect,
     )

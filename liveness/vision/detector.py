@@ -13,10 +13,11 @@ from liveness.vision.landmarks import Region
 
 # The detector slides a window of this many pixels: no smaller face is ever found.
 _WINDOW = 80
-# In a cut-out around a known face, the face is made this large: room for one that has shrunk.
-_FOLLOWED_SIDE = 96
+# In a cut-out around a known face, the face is made this large: room for one that has shrunk, and
+# a quarter of the time that a search of the whole picture takes.
+_FOLLOWED_SIDE = 92
 # How far around a known face it is looked for, in face sides.
-_AROUND = 0.5
+_AROUND = 0.3
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from liveness.vision.frame import Luma
 from liveness.vision.observation import Landmarks
 
 # Side, in pixels, of the face box inside the cut-out. dlib rounds landmarks to whole pixels: at
-# this size a pixel is a thirtieth of an open eye's width whatever the camera's resolution.
+# this size a pixel is a thirtieth of an eye's width whatever the camera's resolution.
 _FACE_SIDE = 200
 # Skin and background that the regression trees look at beyond the face box, in face sides.
 _MARGIN = 0.35

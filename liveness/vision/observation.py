@@ -59,13 +59,17 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The one face that is followed."""
+    """The one face that is followed.
+
+    `aspect`: height over width against the average face, pose accounted for (see `vision.pose`).
+    """
 
     box: Box
     landmarks: Landmarks
     pose: Pose
     eyes: Eyes
     quality: Quality
+    aspect: float
 
 
 @dataclass(frozen=True, slots=True)

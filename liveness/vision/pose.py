@@ -116,12 +116,15 @@ class Alignment:
     `x`, `y`: where the average face's origin (between the cheeks) lies, pixels. `scale`: pixels
     per inter-ocular distance. `residual`: root mean square distance of the points from the fitted
     face, in inter-ocular distances: what tells points on a face from points on something else.
+    `aspect`: how tall the face is for its width, against the average face and after its pose is
+    accounted for. A head keeps it whatever it does; a picture of a head that is tilted does not.
     """
 
     x: float
     y: float
     scale: float
     residual: float
+    aspect: float
     pose: Pose
 
 
@@ -140,8 +143,15 @@ def align(points: Landmarks) -> Alignment:
         y=float(origin[1]),
         scale=scale,
         residual=float(np.sqrt((error**2).sum(axis=1).mean() / 2)) / scale,
+        aspect=_aspect(camera, rotation),
         pose=_pose(rotation),
     )
+
+
+def _aspect(camera: NDArray[np.float64], rotation: NDArray[np.float64]) -> float:
+    """Length of the fitted down axis over the across axis, each over what a rigid head shows."""
+    across, down, _ = np.hypot(*camera) / np.maximum(np.hypot(*rotation), 1e-6)
+    return float(down / max(across, 1e-6))
 
 
 def _pose(rotation: NDArray[np.float64]) -> Pose:

@@ -11,9 +11,9 @@ from liveness.vision.observation import Landmarks
 from liveness.vision.pose import Alignment, align
 
 # A followed face is looked for by the detector this often, seconds.
-_CONFIRM_EVERY = 0.17
+_CONFIRM_EVERY = 0.25
 # The whole picture is searched for other faces this often, seconds.
-_COUNT_EVERY = 1.0
+_COUNT_EVERY = 1.2
 _RECOUNT_AFTER = 0.1
 # Without a face the picture is searched this often, seconds.
 _SEARCH_EVERY = 0.06
@@ -22,8 +22,8 @@ _SEARCH_EVERY = 0.06
 _SEARCH_SIDE = 320
 _FAR_SEARCH_SIDE = 640
 _FAR_SEARCH_EACH = 4
-# Counting finds faces from a sixth of the picture's width: smaller ones are bystanders.
-_COUNT_SIDE = 480
+# Counting finds faces from a fifth of the picture's width: smaller ones are bystanders.
+_COUNT_SIDE = 400
 # A second face must be this sure, and at least this large beside the followed one: HOG sees faces
 # in curtains at scores up to .2, and a person on a poster behind is no second sitter.
 _OTHER_SCORE = 0.3

@@ -65,6 +65,19 @@ def test_a_nod_is_none() -> None:
     assert blinks([a_face()] * 10 + nod + [a_face()] * 10) == 0
 
 
+def test_a_nodded_print_is_none() -> None:
+    nod = [
+        a_face(openness=1 - shrunk, aspect=1 - shrunk)
+        for shrunk in (0.4 * math.sin(k / 8 * math.pi) for k in range(9))
+    ]
+    assert blinks([a_face()] * 10 + nod + [a_face()] * 10) == 0
+
+
+def test_lashes_taken_for_an_open_eye_do_not_split_a_blink() -> None:
+    dips = [a_face(openness=openness) for openness in (0.64, 0.83, 0.81, 0.9, 0.66)]
+    assert blinks([a_face()] * 10 + dips + [a_face()] * 10) == 1
+
+
 def test_eyes_that_narrow_in_a_turn_are_none() -> None:
     turn = [a_face(yaw=2 * k, openness=0.6 if 3 < k < 9 else 1) for k in range(15)]
     assert blinks([a_face()] * 10 + turn + turn[::-1] + [a_face()] * 10) == 0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from liveness.challenge.baseline import Baseline
 from liveness.challenge.front import Front
 from liveness.challenge.names import Hint
@@ -40,7 +42,7 @@ def test_a_turned_face_never_counts() -> None:
 
 def test_a_tilted_head_never_counts() -> None:
     tilted = a_face()
-    tilted = Face(tilted.box, tilted.landmarks, Pose(0, 0, 35), tilted.eyes, tilted.quality)
+    tilted = replace(tilted, pose=Pose(0, 0, 35))
     assert frames_until_met(Front(Baseline()), [tilted] * 90) is None
 
 

@@ -52,6 +52,12 @@ def test_one_noisy_frame_is_no_turn() -> None:
     assert turned_at(Turn(LEFT, Baseline()), [0, 0, 30, 0, 0, 30, 0]) is None
 
 
+def test_a_print_that_is_tilted_until_it_looks_turned_is_none() -> None:
+    turn = Turn(LEFT, Baseline())
+    tilted = [a_face(3.0 * k, aspect=1 + 0.06 * k) for k in range(12)]
+    assert not any(turn.update(face, frame * FRAME) for frame, face in enumerate(tilted))
+
+
 def test_progress_follows_the_head() -> None:
     turn = Turn(LEFT, Baseline())
     shown = []
