@@ -26,8 +26,8 @@ _SLOW_INTERVAL = 0.095
 _MOST_NOD = 8.0
 _MOST_TURN = 8.0
 # So does a nodded print, which has to lose a quarter of its height before its eyes look shut.
-# Blinking people keep their aspect to .02, rendered heads to .1.
-_MOST_SQUASH = 0.15
+# Blinking people keep the aspect of their rest to .02, rendered heads to .1.
+_MOST_SQUASH = 0.14
 # Only about a frontal face are both eyes seen well enough, degrees from rest.
 _FRONTAL = 14.0
 # With no sign of a blink for so long, seconds, the eyes may be hidden, by glasses or by hair.
@@ -47,12 +47,12 @@ class _Closure:
     moved: bool = False
     reopened: bool = False
 
-    def follow(self, face: Face, time: float, openness: float) -> None:
+    def follow(self, face: Face, time: float, openness: float, stretch: float) -> None:
         """Take in one more frame of it."""
         self.moved |= (
             abs(face.pose.pitch - self.before.pose.pitch) > _MOST_NOD
             or abs(face.pose.yaw - self.before.pose.yaw) > _MOST_TURN
-            or abs(face.aspect / self.before.aspect - 1) > _MOST_SQUASH
+            or stretch < -_MOST_SQUASH
         )
         self.deepest = min(self.deepest, openness)
         if openness < SHUT:
@@ -104,7 +104,7 @@ class Blink:
         elif self._open is not None and max(right, left) < _EITHER_SHUT:
             before, at_rest = self._open
             self._closure = _Closure(time - before, time, time, at_rest)
-            self._closure.follow(face, time, openness)
+            self._closure.follow(face, time, openness, self._baseline.stretch(face))
         return False
 
     def interrupt(self) -> None:
@@ -115,7 +115,7 @@ class Blink:
 
     def _closing(self, closure: _Closure, face: Face, time: float, openness: float) -> bool:
         """Follow a closure until the eyes are open again."""
-        closure.follow(face, time, openness)
+        closure.follow(face, time, openness, self._baseline.stretch(face))
         if not closure.is_over(openness):
             return False
         self._closure = None

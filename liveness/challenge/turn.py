@@ -13,6 +13,9 @@ _FRAMES = 2
 # A head keeps its aspect as it turns: people measured up to .12 off, talking ones .17. A print that
 # is tilted far enough to read as turned has lost .2 and more of its width.
 _MOST_STRETCH = 0.18
+# Degrees of pitch that people nod as they turn, and more. On a print that is almost edge-on, points
+# that have lost their hold read as one looking far up or down.
+_MOST_NOD = 15.0
 # From here on a turn to the wrong side is told, degrees.
 _WRONG_WAY = 8.0
 
@@ -44,9 +47,13 @@ class Turn:
             return False
         self.hint = Hint.WRONG_WAY if turn < -_WRONG_WAY else Hint.TURN_MORE
         self.progress = min(max(turn / TURNED, 0.0), 1.0)
-        rigid = abs(self._baseline.stretch(face)) <= _MOST_STRETCH
-        self._turned = self._turned + 1 if rigid and turn >= TURNED else 0
+        self._turned = self._turned + 1 if turn >= TURNED and self._is_head(face) else 0
         return self._turned >= _FRAMES
+
+    def _is_head(self, face: Face) -> bool:
+        """Whether the face has kept its shape, as a head does that turns."""
+        nod = face.pose.pitch - self._baseline.pitch
+        return abs(self._baseline.stretch(face)) <= _MOST_STRETCH and abs(nod) <= _MOST_NOD
 
     def interrupt(self) -> None:
         """Begin again from a frontal face."""

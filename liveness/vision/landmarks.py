@@ -69,8 +69,11 @@ class Landmarker:
 
 
 def _stretch(cut: MatLike) -> MatLike:
-    """Give a flat picture the contrast that the trees were trained on: they compare differences of
-    grey values with fixed thresholds, and go astray on a dim or a backlit face."""
+    """Give a flat picture the contrast that the trees were trained on.
+
+    They compare differences of grey values with fixed thresholds, and go astray on a dim or a
+    backlit face.
+    """
     mean, deviation = cv2.meanStdDev(cut)
     gain = min(_CONTRAST / max(float(deviation[0, 0]), 1.0), _MOST_GAIN)
     if gain <= 1.0:
