@@ -13,6 +13,10 @@ _LEAST_OPEN = 0.75
 # dlib sometimes takes the lashes on a shut lid for an open eye, so one frame does not end a blink,
 # unless frames are further apart than this, seconds.
 _SURE_INTERVAL = 0.06
+# A blink is seen in this many frames running in which the eyes are at least half shut: one noisy
+# frame is none.
+_FRAMES = 2
+_HALF_SHUT = 0.82
 # Neither eye may be more open than this in a blink: a wink is none.
 _EITHER_SHUT = 0.8
 # How long eyes are shut in a blink, seconds: natural ones 0.1 to 0.4 (Caffier, Erdmann and
@@ -36,7 +40,7 @@ _PATIENCE = 6.0
 
 @dataclass(slots=True)
 class _Closure:
-    """A closure being followed: its shut frames, and the open eyes before the first of them."""
+    """A closure being followed: its half shut frames, and the open eyes before the first of them."""
 
     interval: float
     start: float
@@ -55,8 +59,8 @@ class _Closure:
             or stretch < -_MOST_SQUASH
         )
         self.deepest = min(self.deepest, openness)
+        self.frames += openness < _HALF_SHUT
         if openness < SHUT:
-            self.frames += 1
             self.last = time
 
     def is_over(self, openness: float) -> bool:
@@ -72,7 +76,7 @@ class _Closure:
             return not self.moved
         seconds = self.last - self.start + self.interval
         lasted = _LEAST_SECONDS <= seconds <= _MOST_SECONDS
-        return self.frames > 1 and lasted and not self.moved
+        return self.frames >= _FRAMES and lasted and not self.moved
 
 
 class Blink:

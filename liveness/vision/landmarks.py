@@ -1,5 +1,6 @@
 """Dlib's 68 landmarks, read from an upright and equally large cut-out of every face."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import cv2
 import dlib
 import numpy as np
 from cv2.typing import MatLike
-from numpy.typing import NDArray
 
 from liveness.vision.frame import Luma
 from liveness.vision.observation import Landmarks
@@ -54,18 +54,22 @@ class Landmarker:
 
     def find(self, luma: Luma, region: Region) -> Landmarks:
         """Place the points of the face in `region`: (68, 2) float32, pixels of the picture."""
-        to_cut = _to_cut(region)
+        angle, scale = math.radians(region.roll), _FACE_SIDE / region.side
+        cosine, sine = math.cos(angle), math.sin(angle)
+        upright = np.array([[cosine, sine], [-sine, cosine]])
+        centre = np.array([region.x, region.y])
+        shift = _CUT_SIDE / 2 - scale * upright @ centre
         cut = cv2.warpAffine(
             luma.picture,
-            to_cut,
+            np.column_stack([scale * upright, shift]),
             (_CUT_SIDE, _CUT_SIDE),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
         shape = self._predictor(_stretch(cut), _CUT_FACE)
         points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
-        back = cv2.invertAffineTransform(to_cut)
-        return (points @ back[:, :2].T + back[:, 2]).astype(np.float32)
+        # Back again: the inverse of a rotation is its transpose, which from the right is itself.
+        return ((points - _CUT_SIDE / 2) @ (upright / scale) + centre).astype(np.float32)
 
 
 def _stretch(cut: MatLike) -> MatLike:
@@ -79,13 +83,3 @@ def _stretch(cut: MatLike) -> MatLike:
     if gain <= 1.0:
         return cut
     return cv2.convertScaleAbs(cut, alpha=gain, beta=_GREY - gain * float(mean[0, 0]))
-
-
-def _to_cut(region: Region) -> NDArray[np.float64]:
-    """(2, 3) similarity that takes pixels of the picture to pixels of the cut-out."""
-    scale = _FACE_SIDE / region.side
-    matrix = np.asarray(
-        cv2.getRotationMatrix2D((region.x, region.y), region.roll, scale), np.float64
-    )
-    matrix[:, 2] += np.array([_CUT_SIDE / 2 - region.x, _CUT_SIDE / 2 - region.y])
-    return matrix
