@@ -16,10 +16,14 @@ TEST_COMMANDS := chromium node npm
 COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: setup run test lint bench pins system-packages
+.PHONY: setup models run test lint bench pins system-packages
 .DELETE_ON_ERROR:
 
-setup: .venv/.run .venv/.dev
+setup: .venv/.run .venv/.dev models
+
+# Every file is known by its digest: what is there is not fetched again.
+models: .venv/.run
+	$(BIN)/python -m liveness models
 
 # Stamps: only a change of the pins sets anything up anew.
 .venv/.run: requirements.txt
@@ -34,10 +38,19 @@ setup: .venv/.run .venv/.dev
 		-r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+# PyTorch is large and only `liveness.train` needs it: its tests are skipped where it is missing,
+# except with CI=true.
+.venv/.train: requirements-train.txt .venv/.dev
+	@echo "Setting up .venv: the packages that training needs"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on \
+		-r requirements-train.txt -r requirements-dev.txt
+	@touch $@
+
 run: .venv/.run
+	@$(BIN)/python -m liveness models || echo "Going on with what there is"
 	$(BIN)/python server.py $(ARGS)
 
-test: .venv/.dev system-packages
+test: .venv/.dev $(if $(filter true,$(CI)),.venv/.train) models system-packages
 	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/.dev
@@ -70,3 +83,6 @@ pins: .venv/.dev
 		['dependency-groups']['dev'], sep='\n')" > .cache/dev.in
 	$(COMPILE) --upgrade --extra testing -c requirements.txt -o requirements-dev.txt \
 		pyproject.toml .cache/dev.in
+	$(COMPILE) --upgrade --extra train -c requirements.txt -o requirements-train.txt pyproject.toml
+	@# The pin has to mean the same wherever PyTorch is fetched from.
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements-train.txt

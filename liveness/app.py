@@ -5,19 +5,24 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
+import structlog
 from aiohttp import hdrs, web
 
 from liveness.api import operations, pages, sessions, whip
 from liveness.api.http import REGISTRY, SETTINGS
 from liveness.api.middleware import add_cors_headers, preflight, problems
 from liveness.api.pages import add_page_headers
-from liveness.errors import ModelCorrupt
+from liveness.errors import ModelCorrupt, ModelMissing
 from liveness.measuring import measuring_pool
-from liveness.models import Weights, find_landmark_weights
+from liveness.models import Weights, find_landmark_weights, find_spoof_model
 from liveness.registry import Registry
-from liveness.settings import Settings
+from liveness.scoring import Scoring
+from liveness.settings import MINIFASNET, NO_MODEL, Settings
 from liveness.store.memory import MemoryStore
 from liveness.vision.landmarks import Landmarker
+from liveness.vision.spoof import SpoofModel
+
+log = structlog.get_logger(__name__)
 
 WEIGHTS = web.AppKey("weights", Weights)
 
@@ -46,7 +51,9 @@ async def _start(app: web.Application) -> None:
     cv2.setNumThreads(1)
     app[WEIGHTS], landmarker = await asyncio.to_thread(_load, settings.model_dir)
     executor = await asyncio.to_thread(measuring_pool, landmarker)
-    app[REGISTRY] = Registry(settings, MemoryStore(), landmarker, executor)
+    model = await asyncio.to_thread(_spoof_model, settings)
+    scoring = Scoring(model, rate=settings.spoof_rate, threshold=settings.spoof_threshold)
+    app[REGISTRY] = Registry(settings, MemoryStore(), landmarker, executor, scoring)
 
 
 async def _stop(app: web.Application) -> None:
@@ -62,3 +69,30 @@ def _load(model_dir: Path) -> tuple[Weights, Landmarker]:
         return weights, Landmarker(weights.path)
     except RuntimeError as error:
         raise ModelCorrupt(f"dlib cannot read {weights.path}: {error}") from error
+
+
+def _spoof_model(settings: Settings) -> SpoofModel | None:
+    """Load the model that was chosen.
+
+    Only the default one may be missing: then there are no scores, and the log, `/readyz` and each
+    verdict say so. Raises `ModelMissing`, `ModelCorrupt`.
+    """
+    if settings.spoof_model == NO_MODEL:
+        log.warning("no anti-spoof model was wanted: sessions get no score")
+        return None
+    card = None if settings.spoof_model == MINIFASNET else Path(settings.spoof_model)
+    try:
+        model = _load_spoof_model(settings.model_dir, card)
+    except ModelMissing as error:
+        if card is not None:
+            raise
+        log.warning("no anti-spoof model: sessions get no score", detail=error.detail)
+        return None
+    log.info("anti-spoof model", name=model.card.name, licence=model.card.licence)
+    return model
+
+
+@lru_cache(maxsize=1)
+def _load_spoof_model(model_dir: Path, card: Path | None) -> SpoofModel:
+    """Load it once a process."""
+    return find_spoof_model(model_dir, card)

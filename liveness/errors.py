@@ -56,6 +56,11 @@ class InvalidBody(RequestError):
     title = "The body cannot be understood"
 
 
+class InvalidPicture(RequestError):
+    code = "invalid_picture"
+    title = "The picture cannot be read"
+
+
 class InvalidSdp(RequestError):
     code = "invalid_sdp"
     title = "The session description cannot be understood"
@@ -126,6 +131,11 @@ class Unavailable(LivenessError):
 class ServerFull(Unavailable):
     code = "server_full"
     title = "As many sessions as the server can take are running"
+
+
+class Busy(Unavailable):
+    code = "busy"
+    title = "The server looks at as many pictures as it can; send this one again"
 
 
 class ServerStopping(Unavailable):

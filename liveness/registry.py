@@ -25,6 +25,7 @@ from liveness.store import Record, Status, Store
 from liveness.verdict import Reason, Verdict
 from liveness.vision.analyser import Analyser
 from liveness.vision.landmarks import Landmarker
+from liveness.vision.spoof import SpoofModel
 
 UNUSED_LIFETIME = timedelta(minutes=10)
 """How long a session waits for its peer: time to read the page and to find a camera."""
@@ -54,19 +55,35 @@ class Registry:
     """The sessions. `store` keeps their records, this keeps their peers."""
 
     def __init__(
-        self, settings: Settings, store: Store, landmarker: Landmarker, executor: Executor
+        self,
+        settings: Settings,
+        store: Store,
+        landmarker: Landmarker,
+        executor: Executor,
+        scoring: Scoring,
     ) -> None:
         self.metrics = Metrics()
         self.stopping = False
         self._settings = settings
         self._store = store
-        self._landmarker = landmarker
+        self.landmarker = landmarker  # sessions that begin later take the one that is here then
         self._ice_servers = [parse_ice_server(url) for url in settings.ice_server]
         self._executor = executor
+        self._scoring = scoring
         self._claimed: set[str] = set()
         self._live: dict[str, Session] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
+
+    @property
+    def classifier(self) -> SpoofModel | None:
+        """The model that scores, None where there is none."""
+        return self._scoring.model
+
+    @property
+    def spoof_model(self) -> str | None:
+        """The name of the model that scores sessions, None where none does."""
+        return None if self._scoring.model is None else self._scoring.model.card.name
 
     async def create(self, challenges: tuple[Challenge, ...] | None) -> tuple[Record, str]:
         """Make a session and its token, of which only the digest is kept."""
@@ -108,7 +125,7 @@ class Registry:
         self._claim(record)
         peer = Peer(self._ice_servers)
         try:
-            analyser = Analyser(self._landmarker)
+            analyser = Analyser(self.landmarker)
             answer = await peer.answer(offer, analyser, self._executor, self._settings.ice_address)
             record = await self._open(record.id)
             self._start(record, peer)
@@ -147,7 +164,8 @@ class Registry:
         async def keep(status: Status, verdict: Verdict | None) -> None:
             await self._keep(record.id, status, verdict)
 
-        session = Session(peer, Sequence(plan), keep, limit=self._settings.time_limit)
+        scorer = self._scoring.scorer()
+        session = Session(peer, Sequence(plan), scorer, keep, limit=self._settings.time_limit)
         self._live[record.id] = session
         self._runs[record.id] = asyncio.create_task(self._run(record.id, session))
         self.metrics.running.set(len(self._live))
@@ -167,6 +185,7 @@ class Registry:
                     frames=verdict.frames,
                     dropped=track.counters.dropped,
                     frame_rate=verdict.frame_rate,
+                    spoof_score=verdict.spoof_score,
                 )
         except Exception:
             log.exception("session lost")
@@ -220,6 +239,7 @@ class Registry:
         self._sweeper.cancel()
         await asyncio.wait([self._sweeper])
         self._executor.shutdown(wait=True)
+        self._scoring.close()
 
     async def _sweep(self) -> None:
         """Mark unused sessions as expired, and forget what nobody may read any more."""

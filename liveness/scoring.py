@@ -61,7 +61,7 @@ class Scorer:
         self._running: asyncio.Future[float] | None = None
 
     def offer(self, frame: av.VideoFrame, observation: Observation) -> None:
-        """Have the frame scored, if it is time, if it shows a usable face, and if none is under way.
+        """Have the frame scored, if it is time, shows a usable face, and none is under way.
 
         Raises whatever went wrong with the frame before.
         """
@@ -83,8 +83,11 @@ class Scorer:
 
     async def finish(self) -> None:
         """Wait for the score that is under way, and count it."""
-        if self._running is not None:
-            await asyncio.wait([self._running])
+        running = self._running
+        if running is None:
+            return
+        await asyncio.wait([running])
+        if self._running is running:  # nobody has offered a frame meanwhile
             self._take()
 
     @property

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from liveness import protocol
+from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress, Sequence
 from liveness.rtc.peer import Peer
 from liveness.rtc.track import VideoTransformTrack
@@ -72,7 +74,6 @@ class Session:
         """Live: connect, follow the video, decide, keep the verdict, tell it, close."""
         try:
             reasons = await self._reasons_to_end()
-            await self._scorer.finish()
             verdict = self._decide(reasons)
             await self._keep(Status.FINISHED, verdict)
             await self.peer.farewell(protocol.VerdictMessage(**verdict.model_dump()))
@@ -88,8 +89,11 @@ class Session:
             ends: set[asyncio.Future[Any]] = {follow, watch, self._stopped}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if follow.done():
-                return follow.result()
-            return (watch.result() if watch.done() else self._stopped.result(),)
+                reasons = follow.result()
+            else:
+                reasons = (watch.result() if watch.done() else self._stopped.result(),)
+            await self._scorer.finish()
+            return reasons  # noqa: TRY300 - scores that fail belong to what is tried
         except Exception:
             log.exception("session failed")
             code = protocol.ErrorCode.INTERNAL
@@ -103,9 +107,10 @@ class Session:
     async def _follow(self) -> tuple[Reason, ...]:
         """Measure frame after frame, until the challenges are passed or failed.
 
-        Nobody passes unscored: where the moves took less time than the scores, these are waited for.
+        Nobody passes unscored: when the moves took less time than the scores, those are awaited,
+        for which the person has to look straight.
         """
-        passed = False
+        progress: Progress | None = None
         await self._connected.wait()
         async for observation in self._track.observations():
             if observation.frame == 0:
@@ -113,17 +118,17 @@ class Session:
             self._time = observation.time
             if self._track.frame is not None:
                 self._scorer.offer(self._track.frame, observation)
-            if not passed:
+            if progress is None or not progress.passed_all:
                 progress = self._sequence.update(observation)
-                if progress.failure is not None:
-                    return (Reason(progress.failure.value),)
-                passed = progress.passed_all
-            if passed and self._scorer.decided:
-                return ()
+            if progress.failure is not None:
+                return (Reason(progress.failure.value),)
+            if progress.passed_all:
+                if self._scorer.decided:
+                    return ()
+                progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
             if observation.time > self._limit:
                 return (Reason.TIME_LIMIT,)
-            if not passed:
-                self._tell(observation, progress)
+            self._tell(observation, progress)
         return (Reason.PEER_LEFT,)
 
     async def _watch(self) -> Reason:

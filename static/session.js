@@ -4,7 +4,7 @@
  * @typedef {{id: string, token: string, whipUrl: string, fromLink: boolean}} Session
  * @typedef {{challenge: import('./words.js').Challenge, passed: boolean, seconds: number}} Step
  * @typedef {{verdict: 'live' | 'spoof' | 'incomplete', reasons: string[], challenges: Step[],
- *   frames: number, frame_rate: number, finished_at: string}} Verdict
+ *   spoof_score: number | null, frames: number, frame_rate: number, finished_at: string}} Verdict
  */
 
 import { Problem } from './problem.js';

@@ -9,7 +9,7 @@ await loadIcons();
 fillWords();
 const summary = takeSummary();
 if (summary) {
-  showSteps(element('success-steps'), summary.challenges);
+  showSteps(element('success-steps'), summary);
   element('success-total').textContent = doneIn(totalSeconds(summary));
 }
 showView(summary ? 'success' : 'empty');

@@ -8,7 +8,7 @@ const SUMMARY = 'liveness.summary';
 
 /**
  * @typedef {import('./session.js').Verdict} Verdict
- * @typedef {Pick<Verdict, 'challenges' | 'finished_at'>} Summary
+ * @typedef {Pick<Verdict, 'challenges' | 'finished_at' | 'spoof_score'>} Summary
  */
 
 /**
@@ -17,8 +17,8 @@ const SUMMARY = 'liveness.summary';
  * @param {Verdict} verdict
  * @returns {boolean} whether it could be left
  */
-export function leaveSummary({ challenges, finished_at }) {
-  return remember('sessionStorage', SUMMARY, JSON.stringify({ challenges, finished_at }));
+export function leaveSummary({ challenges, finished_at, spoof_score }) {
+  return remember('sessionStorage', SUMMARY, JSON.stringify({ challenges, finished_at, spoof_score }));
 }
 
 /** @returns {Summary | null} */
@@ -34,22 +34,32 @@ export function totalSeconds({ challenges }) {
 
 /**
  * @param {HTMLElement} list
- * @param {Verdict['challenges']} challenges
+ * @param {Pick<Verdict, 'challenges' | 'spoof_score'>} verdict
  */
-export function showSteps(list, challenges) {
-  list.replaceChildren(...challenges.map(row));
+export function showSteps(list, { challenges, spoof_score }) {
+  const rows = challenges.map(({ challenge, passed, seconds }) =>
+    row(words.moves[challenge], passed, passed ? words.seconds(seconds) : words.notDone),
+  );
+  if (spoof_score !== null) {
+    rows.push(row(words.face, words.isReal(spoof_score), words.verdictOnFace(spoof_score)));
+  }
+  list.replaceChildren(...rows);
 }
 
-/** @param {Verdict['challenges'][number]} step */
-function row({ challenge, passed, seconds }) {
+/**
+ * @param {string} title
+ * @param {boolean} done
+ * @param {string} result
+ */
+function row(title, done, result) {
   const item = document.createElement('li');
-  item.className = passed ? 'done' : 'open';
+  item.className = done ? 'done' : 'open';
   const name = document.createElement('span');
   name.className = 'name';
-  name.textContent = words.moves[challenge];
+  name.textContent = title;
   const time = document.createElement('span');
   time.className = 'time';
-  time.textContent = passed ? words.seconds(seconds) : words.notDone;
-  item.append(icon(passed ? 'check' : 'open'), name, time);
+  time.textContent = result;
+  item.append(icon(done ? 'check' : 'open'), name, time);
   return item;
 }

@@ -67,7 +67,7 @@ export function showResult(verdict, fromLink) {
   const live = verdict.verdict === 'live'; // where the browser keeps no summary for the next page
   const message = live ? words.live : words.reasons[reason] ?? words.unknownReason;
   fillMessage('result', message, live ? 'live' : reason);
-  showSteps(element('result-steps'), verdict.challenges);
+  showSteps(element('result-steps'), verdict);
   element('result-done').hidden = verdict.challenges.length === 0;
   element('result-note').textContent = fromLink ? words.linkSpent : '';
   showView('result');

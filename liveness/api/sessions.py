@@ -1,13 +1,20 @@
 """The API of relying parties: make a session, read its verdict, delete it."""
 
-import hmac
 from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from liveness.api.http import REGISTRY, SETTINGS, base_url, bearer, expect_type, read_text
+from liveness.api.http import (
+    REGISTRY,
+    SETTINGS,
+    base_url,
+    bearer,
+    expect_type,
+    has_key,
+    read_text,
+)
 from liveness.api.whip import ENDPOINT
 from liveness.challenge.names import Challenge
 from liveness.challenge.plan import MOST_CHALLENGES
@@ -53,7 +60,7 @@ class Shown(BaseModel):
 @routes.post("/api/sessions")
 async def create(request: web.Request) -> web.Response:
     """Make a session."""
-    if request.app[SETTINGS].api_key and not _has_key(request, bearer(request)):
+    if request.app[SETTINGS].api_key and not has_key(request, bearer(request)):
         raise Unauthorized("The API key is unknown")
     wanted = _wanted(request, await read_text(request, MAX_REQUEST))
     record, token = await request.app[REGISTRY].create(wanted.challenges)
@@ -102,14 +109,9 @@ async def _authorized(request: web.Request) -> Record:
     token = bearer(request)
     registry = request.app[REGISTRY]
     record = await registry.get(request.match_info["id"])
-    if not _has_key(request, token) and record.token_digest != digest(token):
+    if not has_key(request, token) and record.token_digest != digest(token):
         raise Unauthorized("The token is neither an API key nor this session's")
     return record
-
-
-def _has_key(request: web.Request, token: str) -> bool:
-    keys = request.app[SETTINGS].api_key
-    return any(hmac.compare_digest(token.encode(), key.encode()) for key in keys)
 
 
 def _json(model: BaseModel, status: HTTPStatus) -> web.Response:

@@ -10,18 +10,17 @@ from liveness.vision.observation import Face
 # they are at least this open. Some people's lids take half a second for the rest of the way.
 _REOPENED = 0.6
 _LEAST_OPEN = 0.75
-# dlib sometimes takes the lashes on a shut lid for an open eye, so one frame does not end a blink,
-# unless frames are further apart than this, seconds.
+# From this interval between frames on, seconds, one open frame is enough to end a blink.
 _SURE_INTERVAL = 0.06
-# A blink is seen in this many frames running in which the eyes are at least half shut: one noisy
-# frame is none.
+# A blink is seen in this many frames running in which the eyes are at least half shut, and so are
+# open eyes after it: one noisy frame is none, and dlib sometimes takes lashes on a shut lid for an
+# open eye.
 _FRAMES = 2
 _HALF_SHUT = 0.82
-# Neither eye may be more open than this in a blink: a wink is none.
+# Neither eye may be more open than this when they are most shut: a wink is no blink.
 _EITHER_SHUT = 0.8
 # How long eyes are shut in a blink, seconds: natural ones 0.1 to 0.4 (Caffier, Erdmann and
-# Ullsperger, 2003); over half a second they were held shut. The last bound allows for a frame.
-_LEAST_SECONDS = 0.05
+# Ullsperger, 2003); over half a second they were held shut; the bound allows for a frame.
 _MOST_SECONDS = 0.55
 # From this interval between frames on, seconds, a whole blink may lie in one frame, and the frames
 # no longer tell how long it was.
@@ -40,43 +39,50 @@ _PATIENCE = 6.0
 
 @dataclass(slots=True)
 class _Closure:
-    """A closure being followed: its half shut frames, and the open eyes before the first of them."""
+    """A closure being followed, from the open eyes before it on; times in seconds."""
 
     interval: float
-    start: float
-    last: float
     before: Face
     frames: int = 0
+    shut_at: float | None = None
+    shut_until: float = 0.0
     deepest: float = 1.0
+    one_eyed: bool = False
     moved: bool = False
-    reopened: bool = False
+    reopened: int = 0
 
-    def follow(self, face: Face, time: float, openness: float, stretch: float) -> None:
+    def follow(self, face: Face, time: float, baseline: Baseline) -> None:
         """Take in one more frame of it."""
+        both = baseline.openness(face)
+        openness = sum(both) / 2
         self.moved |= (
             abs(face.pose.pitch - self.before.pose.pitch) > _MOST_NOD
             or abs(face.pose.yaw - self.before.pose.yaw) > _MOST_TURN
-            or stretch < -_MOST_SQUASH
+            or baseline.stretch(face) < -_MOST_SQUASH
         )
-        self.deepest = min(self.deepest, openness)
+        if openness < self.deepest:
+            self.deepest = openness
+            self.one_eyed = max(both) > _EITHER_SHUT
         self.frames += openness < _HALF_SHUT
         if openness < SHUT:
-            self.last = time
+            self.shut_at = time if self.shut_at is None else self.shut_at
+            self.shut_until = time
+        open_again = max(self.deepest + _REOPENED * (1 - self.deepest), _LEAST_OPEN)
+        self.reopened = self.reopened + 1 if openness > open_again else 0
 
-    def is_over(self, openness: float) -> bool:
-        """Whether the eyes are open again, in two frames running."""
-        reopened = openness > max(self.deepest + _REOPENED * (1 - self.deepest), _LEAST_OPEN)
-        over = reopened and (self.reopened or self.interval > _SURE_INTERVAL)
-        self.reopened = reopened
-        return over
+    @property
+    def is_over(self) -> bool:
+        """Whether the eyes are open again."""
+        return self.reopened >= (1 if self.interval > _SURE_INTERVAL else _FRAMES)
 
     def is_blink(self) -> bool:
         """Whether it was a blink, now that the eyes are open again."""
+        if self.shut_at is None or self.moved or self.one_eyed:
+            return False
         if self.interval > _SLOW_INTERVAL:
-            return not self.moved
-        seconds = self.last - self.start + self.interval
-        lasted = _LEAST_SECONDS <= seconds <= _MOST_SECONDS
-        return self.frames >= _FRAMES and lasted and not self.moved
+            return True
+        seconds = self.shut_until - self.shut_at + self.interval
+        return self.frames >= _FRAMES and seconds <= _MOST_SECONDS
 
 
 class Blink:
@@ -92,8 +98,7 @@ class Blink:
 
     def update(self, face: Face, time: float) -> bool:
         """Take in one frame; tells whether a blink has just ended."""
-        right, left = self._baseline.openness(face)
-        openness = (right + left) / 2
+        openness = sum(self._baseline.openness(face)) / 2
         self._since = time if self._since is None else self._since
         if abs(self._baseline.turn(face)) > _FRONTAL:
             self.interrupt()
@@ -101,14 +106,13 @@ class Blink:
             return False
         self.hint = Hint.EYES_HIDDEN if time - self._since > _PATIENCE else Hint.BLINK
         self.progress = _share(openness)
-        if self._closure is not None:
-            return self._closing(self._closure, face, time, openness)
-        if openness >= SHUT:
-            self._open = (time, face)
-        elif self._open is not None and max(right, left) < _EITHER_SHUT:
+        if self._closure is None and openness < _HALF_SHUT and self._open is not None:
             before, at_rest = self._open
-            self._closure = _Closure(time - before, time, time, at_rest)
-            self._closure.follow(face, time, openness, self._baseline.stretch(face))
+            self._closure = _Closure(time - before, at_rest)
+        if self._closure is not None:
+            return self._closing(self._closure, face, time)
+        if openness >= _HALF_SHUT:
+            self._open = (time, face)
         return False
 
     def interrupt(self) -> None:
@@ -117,10 +121,10 @@ class Blink:
         self._open = None
         self._closure = None
 
-    def _closing(self, closure: _Closure, face: Face, time: float, openness: float) -> bool:
+    def _closing(self, closure: _Closure, face: Face, time: float) -> bool:
         """Follow a closure until the eyes are open again."""
-        closure.follow(face, time, openness, self._baseline.stretch(face))
-        if not closure.is_over(openness):
+        closure.follow(face, time, self._baseline)
+        if not closure.is_over:
             return False
         self._closure = None
         self._open = (time, face)

@@ -11,7 +11,8 @@ from liveness.vision.observation import Face, Pose
 _HOLD = 0.6
 # Resting heads read up to 10 degrees of yaw, and pitch up to 20 with a camera below the eyes.
 _MOST_YAW = 15.0
-_MOST_PITCH = 28.0
+MOST_PITCH = 28.0
+"""Degrees up or down: no face is measured well beyond."""
 _MOST_ROLL = 20.0
 # A head that sways more than this meanwhile, degrees of yaw, is not at rest.
 _MOST_SWAY = 7.0
@@ -28,7 +29,7 @@ class Front:
 
     def update(self, face: Face, time: float) -> bool:
         """Take in one frame; tells whether the face has rested long enough."""
-        if not _straight(face.pose):
+        if not straight(face.pose):
             self.interrupt()
             return False
         self._rest.append((time, face))
@@ -53,9 +54,10 @@ class Front:
         return max(yaws) - min(yaws)
 
 
-def _straight(pose: Pose) -> bool:
+def straight(pose: Pose) -> bool:
+    """Tell whether a face looks at the camera, as far as a resting one does."""
     return (
         abs(pose.yaw) <= _MOST_YAW
-        and abs(pose.pitch) <= _MOST_PITCH
+        and abs(pose.pitch) <= MOST_PITCH
         and abs(pose.roll) <= _MOST_ROLL
     )

@@ -21,7 +21,7 @@ or, against a server that runs somewhere:
 - `peer`: `HeadlessPeer` and `run_check` publish a source, a video file or pictures over WHIP, and
   collect states and verdict.
 - `puppet`: `Puppet`, a genuine person who does what is asked; a `Manner` makes them differ.
-- `attackers`: photographs, prints, two faces, looped recordings, an empty room.
+- `attackers`: photographs, prints, screens, two faces, looped recordings, an empty room.
 - `source`: `Source`, what a peer publishes; implement `frame` and `react` for your own.
 - `portrait`: `Portrait`, a photograph that turns and blinks, with ground truth; `clip`: a clip of
   all challenges made of one; `rehearsal`: a session without network and clock.

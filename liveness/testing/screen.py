@@ -45,7 +45,8 @@ class Screen:
     """Shows pictures of `size` (width, height) on a device in a room, as a camera sees it."""
 
     def __init__(self, size: tuple[int, int], device: Device, *, seed: int = 0) -> None:
-        width, height = self._size = size
+        self._size = size
+        height = size[1]
         self._room = room(size)
         self._lit = round(device.width * height), round(device.height * height)
         side, brow = round(device.bezel * height), round(device.brow * height)
@@ -117,7 +118,7 @@ def _rows(width: int, height: int) -> NDArray[np.float32]:
 
 
 def _window(width: int, height: int) -> NDArray[np.float32]:
-    """(height, width, 3) grey values: a window that is reflected in the glass, and the backlight."""
+    """(height, width, 3) grey values: a window reflected in the glass, and the backlight."""
     light = np.zeros((height, width), np.float32)
     corners = np.array([(0.58, 0.0), (0.86, 0.0), (0.62, 0.42), (0.34, 0.42)]) * (width, height)
     cv2.fillConvexPoly(light, corners.astype(np.int32), REFLECTION)

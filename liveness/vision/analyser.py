@@ -5,6 +5,7 @@ from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker
 from liveness.vision.observation import Box, Face, Observation
 from liveness.vision.quality import quality
+from liveness.vision.thumbnail import thumbnail
 from liveness.vision.tracker import Tracked, Tracker
 
 
@@ -23,6 +24,7 @@ class Analyser:
             time=time,
             faces=faces,
             face=None if tracked is None else _face(luma, tracked),
+            thumbnail=thumbnail(luma),
         )
         self._frames += 1
         return observation

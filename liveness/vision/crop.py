@@ -13,9 +13,14 @@ Colours = NDArray[np.uint8]
 """(height, width, 3) uint8, BGR."""
 
 FOREHEAD = 0.3
-"""How far a face goes on above its brows, in heights from brows to chin. Detectors of the WIDER
-FACE kind, whose boxes the published crops are multiples of, draw their box around the forehead;
-the landmarks end at the brows."""
+"""How far a face goes on above its brows, in heights from brows to chin: the published crops are
+multiples of the boxes of detectors that draw them around the forehead."""
+
+GROWTH = 1.2
+"""And around ears and hair: how much larger such a box is than one through the landmarks. Measured
+where a cut-out is not limited by the picture anyway: at 1.0 four real faces of a fifth of the
+picture's height score .76 and more and replays on a screen up to .49; at 1.15 to 1.3 .78 and more,
+and .12 on telephones."""
 
 _JPEG_RANGE = 2  # libavutil's AVCOL_RANGE_JPEG: luma 0..255 instead of 16..235
 
@@ -32,10 +37,11 @@ class FaceBox:
     @classmethod
     def around(cls, points: Landmarks) -> "FaceBox":
         """Draw the box around (68, 2) landmarks."""
-        left, brows = points.min(axis=0)
-        right, chin = points.max(axis=0)
+        left, brows = points.min(axis=0).tolist()
+        right, chin = points.max(axis=0).tolist()
         top = brows - FOREHEAD * (chin - brows)
-        return cls(float(left), float(top), float(right - left), float(chin - top))
+        width, height = max(right - left, 1.0) * GROWTH, max(chin - top, 1.0) * GROWTH
+        return cls((left + right - width) / 2, (top + chin - height) / 2, width, height)
 
 
 @dataclass(frozen=True, slots=True)

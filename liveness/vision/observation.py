@@ -1,12 +1,16 @@
 """What one frame shows: the only thing that challenges and the verdict ever see of a picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 Landmarks = NDArray[np.float32]
 """(68, 2) float32, pixels of the unmirrored picture, in the order of the iBUG 300-W mark-up."""
+
+THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 32, 24
+Thumbnail = NDArray[np.uint8]
+"""(24, 32) uint8: the whole picture's grey values, much reduced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,15 @@ class Observation:
 
     `frame`: index among analysed frames. `time`: seconds since the session's first frame, by RTP
     timestamps. `faces`: how many faces are in the picture; `face` is the followed one, if any.
+    `thumbnail` is what a repeated video is recognised by.
     """
 
     frame: int
     time: float
     faces: int
     face: Face | None
+    thumbnail: Thumbnail = field(
+        default_factory=lambda: np.zeros((THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH), np.uint8),
+        repr=False,
+        compare=False,
+    )

@@ -1,7 +1,6 @@
 """How well a face can be seen: its size, light and focus."""
 
 import cv2
-import numpy as np
 
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Region
@@ -32,10 +31,10 @@ def quality(luma: Luma, region: Region) -> Quality:
     )
     mean, deviation = cv2.meanStdDev(face)
     contrast = float(deviation[0, 0])
-    detail = cv2.Laplacian(face, cv2.CV_16S)
+    _, detail = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))
     return Quality(
         size=size,
         brightness=float(mean[0, 0]),
         contrast=contrast,
-        sharpness=float(np.std(detail)) / max(contrast, 1.0),
+        sharpness=float(detail[0, 0]) / max(contrast, 1.0),
     )

@@ -51,7 +51,9 @@ async def test_a_person_passes_from_click_to_success(
     assert asked[0] == "front"
     assert sorted(asked) == ["blink", "front", "left", "right"]
     names = {"front": "Look ahead", "right": "Turn right", "left": "Turn left", "blink": "Blink"}
-    rows = await summary(visitor)
+    *rows, (face, score) = await summary(visitor)
+    assert face == "Your face"
+    assert re.fullmatch(r"Real, (\d\d|100) %", score)
     assert [name for name, _ in rows] == [names[challenge] for challenge in asked]
     assert all(re.fullmatch(r"\d+\.\d sec", time) for _, time in rows)
 
@@ -111,7 +113,7 @@ async def test_other_moves_end_the_check_and_it_can_be_tried_again(
     await page.get_by_text("That was another move. Let\u2019s start over").wait_for()
     await visitor.shoot("starting-over")
     await visitor.heading("That did not match")
-    assert await page.locator("#result-steps li").count() == STEPS
+    assert await page.locator("#result-steps li").count() == STEPS + 1, "the steps and the score"
     assert await page.get_by_text("Not completed").count() > 0
     await visitor.shoot("result-wrong_moves")
     await page.evaluate("() => { person.contrary = false; }")

@@ -29,3 +29,25 @@ def test_one_reason_is_enough(reason: Reason) -> None:
 def test_no_video_has_no_rate(frames: int, seconds: float) -> None:
     verdict = decide(FAILED, (), frames=frames, seconds=seconds, finished_at=NOW)
     assert (verdict.frames, verdict.frame_rate) == (frames, 0)
+
+
+@pytest.mark.parametrize("reasons", [(), (Reason.TIME_LIMIT,), (Reason.FLAT_FACE,)])
+def test_scores_make_it_an_attack_whatever_ended_it(reasons: tuple[Reason, ...]) -> None:
+    for challenges in (PASSED, FAILED):
+        verdict = decide(
+            challenges,
+            reasons,
+            frames=301,
+            seconds=10,
+            finished_at=NOW,
+            spoof_score=0.2,
+            attacked=True,
+        )
+        assert verdict.verdict == "spoof"
+        assert verdict.reasons == (Reason.PRESENTATION_ATTACK, *reasons)
+        assert verdict.spoof_score == 0.2
+
+
+def test_a_score_alone_is_no_attack() -> None:
+    verdict = decide(PASSED, (), frames=301, seconds=10, finished_at=NOW, spoof_score=0.2)
+    assert (verdict.verdict, verdict.spoof_score) == ("live", 0.2)

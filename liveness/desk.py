@@ -1,0 +1,74 @@
+"""Where single pictures are looked at: beside the live sessions, and never in their way."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from liveness.errors import Busy
+
+MOST_WAITING = 16
+"""Pictures that wait or are looked at: half a second's work for one thread."""
+
+MOST_HELD = 128 * 1024 * 1024
+"""Bytes of bodies that are held at once, of all clients together."""
+
+RETRY_AFTER = 1
+"""Seconds, by when pictures that wait now have been looked at."""
+
+Result = TypeVar("Result")
+
+
+class Tray:
+    """The bytes of one request, as long as they are held."""
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+        self.size = 0
+
+    def hold(self, size: int) -> None:
+        """Hold so many bytes more; raises `Busy`."""
+        self._desk.held += size
+        self.size += size
+        if self._desk.held > MOST_HELD:
+            raise Busy(retry_after=RETRY_AFTER)
+
+
+class Desk:
+    """Lends single pictures some of the threads that measure frames.
+
+    `threads`: how many of the executor's are lent at most; the others stay with the sessions.
+    """
+
+    def __init__(self, executor: Executor, threads: int) -> None:
+        self._executor = executor
+        self._free = asyncio.Semaphore(threads)
+        self._waiting = 0
+        self.held = 0
+
+    @contextmanager
+    def tray(self) -> Iterator[Tray]:
+        """Count what a request holds, until it is answered."""
+        tray = Tray(self)
+        try:
+            yield tray
+        finally:
+            self.held -= tray.size
+
+    async def work(self, job: Callable[[], Result]) -> Result:
+        """Do `job` on a thread, in the order of coming; raises `Busy`, and what the job raises."""
+        if self._waiting >= MOST_WAITING:
+            raise Busy(retry_after=RETRY_AFTER)
+        self._waiting += 1
+        try:
+            async with self._free:
+                # A client that has gone frees its place only when the thread is free.
+                running = asyncio.get_running_loop().run_in_executor(self._executor, job)
+                try:
+                    return await asyncio.shield(running)
+                except asyncio.CancelledError:
+                    await asyncio.wait([running])
+                    raise
+        finally:
+            self._waiting -= 1

