@@ -18,11 +18,10 @@ TARGETS = {RIGHT: -25.0, LEFT: 25.0}
 
 
 class Person:
-    """Does what the newest state asks, half a second later; `returns`: seconds back to the front."""
+    """Does what the newest state asks, `reaction` seconds later."""
 
-    def __init__(self, reaction: float = 0.5, returns: float = 0.5) -> None:
+    def __init__(self, reaction: float = 0.5) -> None:
         self.reaction = reaction
-        self.returns = returns
         self.asked: tuple[int, Challenge] | None = None
         self.since = 0.0
         self.yaw = 0.0
