@@ -1,5 +1,6 @@
 # make run ARGS="--http --port 8080"    serve
 # make test ARGS="-k whip"              every test, or some
+# make setup GTX=1                      bring the GTX landmark weights as well, 40 MB
 # make lint | bench | setup | pins      pins: after a change of pyproject.toml's dependencies
 
 PYTHON ?= python3.11
@@ -23,7 +24,7 @@ setup: .venv/.run .venv/.dev models
 
 # Every file is known by its digest: what is there is not fetched again.
 models: .venv/.run
-	$(BIN)/python -m liveness models
+	$(BIN)/python -m liveness models $(if $(GTX),--gtx)
 
 # Stamps: only a change of the pins sets anything up anew.
 .venv/.run: requirements.txt

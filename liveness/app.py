@@ -8,13 +8,26 @@ import cv2
 import structlog
 from aiohttp import hdrs, web
 
-from liveness.api import operations, pages, sessions, whip
+from liveness.api import frames, models, operations, pages, sessions, upload, whip
 from liveness.api.http import REGISTRY, SETTINGS
 from liveness.api.middleware import add_cors_headers, preflight, problems
+from liveness.api.models import DOWNLOAD
 from liveness.api.pages import add_page_headers
+from liveness.api.seeds import STILLS, Stills
+from liveness.clients import Clients
+from liveness.describing import Describer
+from liveness.desk import Desk
+from liveness.download import Download
 from liveness.errors import ModelCorrupt, ModelMissing
-from liveness.measuring import measuring_pool
-from liveness.models import Weights, find_landmark_weights, find_spoof_model
+from liveness.identifying import Identifying
+from liveness.measuring import cores, measuring_pool
+from liveness.models import (
+    GTX_FILE,
+    Weights,
+    find_descriptor_weights,
+    find_landmark_weights,
+    find_spoof_model,
+)
 from liveness.registry import Registry
 from liveness.scoring import Scoring
 from liveness.settings import MINIFASNET, NO_MODEL, Settings
@@ -31,7 +44,7 @@ def create_app(settings: Settings) -> web.Application:
     """Make the application; models are loaded when it starts, which raises `ModelError`s."""
     app = web.Application(middlewares=[problems, preflight])
     app[SETTINGS] = settings
-    for surface in (whip, sessions, operations, pages):
+    for surface in (whip, sessions, frames, upload, models, operations, pages):
         app.add_routes(surface.routes)
     app.on_response_prepare.append(add_cors_headers)
     app.on_response_prepare.append(add_page_headers)
@@ -53,11 +66,21 @@ async def _start(app: web.Application) -> None:
     executor = await asyncio.to_thread(measuring_pool, landmarker)
     model = await asyncio.to_thread(_spoof_model, settings)
     scoring = Scoring(model, rate=settings.spoof_rate, threshold=settings.spoof_threshold)
-    app[REGISTRY] = Registry(settings, MemoryStore(), landmarker, executor, scoring)
+    identifying = Identifying(await asyncio.to_thread(_describer))
+    registry = Registry(settings, MemoryStore(), landmarker, executor, scoring, identifying)
+    app[REGISTRY] = registry
+    # Half of the threads at most are lent to single pictures.
+    app[STILLS] = Stills(registry, Desk(executor, max(1, cores() // 2)), Clients())
+
+    async def use(weights: Path) -> None:
+        registry.landmarker = await asyncio.to_thread(Landmarker, weights)
+
+    app[DOWNLOAD] = Download(settings.model_url, settings.model_dir / GTX_FILE, use)
 
 
 async def _stop(app: web.Application) -> None:
     """End them while connections are still open, so that the last words get out."""
+    await app[DOWNLOAD].close()
     await app[REGISTRY].close()
 
 
@@ -69,6 +92,25 @@ def _load(model_dir: Path) -> tuple[Weights, Landmarker]:
         return weights, Landmarker(weights.path)
     except RuntimeError as error:
         raise ModelCorrupt(f"dlib cannot read {weights.path}: {error}") from error
+
+
+def _describer() -> Describer | None:
+    """Make what describes faces.
+
+    Its weights may be missing, in a cut-down installation: then faces are not compared, and the
+    log and `/readyz` say so. Raises `ModelCorrupt`.
+    """
+    try:
+        return Describer(_descriptor_weights().path)
+    except ModelMissing as error:
+        log.warning("no face descriptor: faces are not compared", detail=error.detail)
+        return None
+
+
+@lru_cache(maxsize=1)
+def _descriptor_weights() -> Weights:
+    """Check them once a process."""
+    return find_descriptor_weights()
 
 
 def _spoof_model(settings: Settings) -> SpoofModel | None:

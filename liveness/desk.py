@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from liveness.errors import Busy
+from liveness.errors import Busy, ServerStopping
 
 MOST_WAITING = 16
 """Pictures that wait or are looked at: half a second's work for one thread."""
@@ -63,12 +63,18 @@ class Desk:
         self._waiting += 1
         try:
             async with self._free:
-                # A client that has gone frees its place only when the thread is free.
-                running = asyncio.get_running_loop().run_in_executor(self._executor, job)
-                try:
-                    return await asyncio.shield(running)
-                except asyncio.CancelledError:
-                    await asyncio.wait([running])
-                    raise
+                return await self._run(job)
         finally:
             self._waiting -= 1
+
+    async def _run(self, job: Callable[[], Result]) -> Result:
+        """Do it now. Whoever stops waiting keeps the place until the thread is free."""
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._executor, job)
+        except RuntimeError:  # the executor was shut down meanwhile
+            raise ServerStopping(retry_after=RETRY_AFTER) from None
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise

@@ -38,6 +38,29 @@ class ModelCorrupt(ModelError):
     title = "The weights of a model are not what they should be"
 
 
+class ModelUnwritable(ModelError):
+    code = "model_unwritable"
+    title = "The weights of a model cannot be written"
+
+
+class SourceUnreachable(LivenessError):
+    status = HTTPStatus.BAD_GATEWAY
+    code = "source_unreachable"
+    title = "The source of the weights cannot be reached"
+
+
+class SourceSilent(LivenessError):
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "source_silent"
+    title = "The source of the weights does not answer in time"
+
+
+class DownloadUnfit(LivenessError):
+    status = HTTPStatus.BAD_GATEWAY
+    code = "download_unfit"
+    title = "What the source of the weights gave cannot be used"
+
+
 class CertificateError(LivenessError):
     code = "certificate_unusable"
     title = "The certificate cannot be made or read"
@@ -136,6 +159,11 @@ class ServerFull(Unavailable):
 class Busy(Unavailable):
     code = "busy"
     title = "The server looks at as many pictures as it can; send this one again"
+
+
+class DownloadBusy(Unavailable):
+    code = "download_busy"
+    title = "Another process is fetching the weights"
 
 
 class ServerStopping(Unavailable):

@@ -16,6 +16,8 @@ LANDMARKS_SHA256 = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11
 GTX_FILE = "shape_predictor_68_face_landmarks_GTX.dat"
 """The smaller and more accurate 68-point model of Alvarez Casado and Bordallo Lopez (2021)."""
 
+GTX_URL = f"https://github.com/davisking/dlib-models/raw/master/{GTX_FILE}.bz2"
+
 # Both files, says dlib's author, were trained on that data set.
 LANDMARKS_LICENCE = "free of charge, but trained on iBUG 300-W, which excludes commercial use"
 
@@ -155,7 +157,7 @@ def find_landmark_weights(model_dir: Path) -> Weights:
     chosen = model_dir / GTX_FILE
     if chosen.exists():
         return _gtx(chosen)
-    path = _packaged()
+    path = _packaged(LANDMARKS_FILE)
     sha256 = _sha256(path)
     if sha256 != LANDMARKS_SHA256:
         raise ModelCorrupt(
@@ -163,6 +165,21 @@ def find_landmark_weights(model_dir: Path) -> Weights:
             f"reinstall {LANDMARKS_PACKAGE}"
         )
     return Weights(path, path.name, LANDMARKS_LICENCE, sha256, LANDMARKS_PACKAGE)
+
+
+def find_descriptor_weights() -> Weights:
+    """Find the descriptor's weights in the installed package, by digest.
+
+    Raises `ModelMissing`, `ModelCorrupt`.
+    """
+    path = _packaged(DESCRIPTOR.name)
+    sha256 = _sha256(path)
+    if sha256 != DESCRIPTOR.sha256:
+        raise ModelCorrupt(
+            f"{path} has the SHA-256 {sha256}, not {DESCRIPTOR.sha256}: "
+            f"reinstall {LANDMARKS_PACKAGE}"
+        )
+    return Weights(path, path.name, DESCRIPTOR.licence, sha256, LANDMARKS_PACKAGE)
 
 
 def find_spoof_model(model_dir: Path, card: Path | None = None) -> SpoofModel:
@@ -205,19 +222,18 @@ def _gtx(path: Path) -> Weights:
     return Weights(path, path.name, LANDMARKS_LICENCE, _sha256(path), str(path.parent))
 
 
-def _packaged() -> Path:
+def _packaged(name: str) -> Path:
     """Find the file in the package without importing it: old releases need pkg_resources."""
     try:
         files = distribution(LANDMARKS_PACKAGE).files or []
     except PackageNotFoundError:
         raise ModelMissing(
-            f"Neither {GTX_FILE} in the model folder nor the package {LANDMARKS_PACKAGE} is there: "
-            "run make setup"
+            f"The package {LANDMARKS_PACKAGE}, which {name} is in, is not there: run make setup"
         ) from None
     for file in files:
-        if file.name == LANDMARKS_FILE and (path := Path(str(file.locate()))).exists():
+        if file.name == name and (path := Path(str(file.locate()))).exists():
             return path
-    raise ModelMissing(f"{LANDMARKS_PACKAGE} has no {LANDMARKS_FILE}: reinstall it")
+    raise ModelMissing(f"{LANDMARKS_PACKAGE} has no {name}: reinstall it")
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ Pillow reads them: it knows their sizes before it decodes anything, and is fuzze
 """
 
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -50,6 +51,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = {5, 6, 7, 8}
+
+# They also warn of what is odd about a file, in words that the file decides. Python remembers every
+# warning that it has shown, so strangers could fill the log and the memory with them.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What Pillow's readers raise for files that are damaged: their checks have no class of their own.
 _DAMAGED = (
@@ -123,8 +128,8 @@ def _checked(image: ImageFile) -> ImageFile:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
-        most = MOST_PIXELS // _MEGAPIXEL
-        raise TooLarge(f"The picture is too large: {width} x {height} pixels, {most} million at most")
+        most = f"at most {MOST_PIXELS // _MEGAPIXEL} million pixels are taken"
+        raise TooLarge(f"The picture is too large: {width} x {height}; {most}")
     if min(width, height) < LEAST_SIDE:
         raise InvalidPicture(f"The picture is too small: {width} x {height} pixels")
 

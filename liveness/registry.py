@@ -14,6 +14,7 @@ from liveness.challenge.names import Challenge
 from liveness.challenge.plan import Order, Plan
 from liveness.challenge.sequence import Sequence
 from liveness.errors import Conflict, NotFound, ServerFull, ServerStopping, Unauthorized, Unservable
+from liveness.identifying import Identifying
 from liveness.metrics import Metrics
 from liveness.rtc.ice import parse_ice_server
 from liveness.rtc.peer import Peer
@@ -61,6 +62,7 @@ class Registry:
         landmarker: Landmarker,
         executor: Executor,
         scoring: Scoring,
+        identifying: Identifying,
     ) -> None:
         self.metrics = Metrics()
         self.stopping = False
@@ -70,6 +72,7 @@ class Registry:
         self._ice_servers = [parse_ice_server(url) for url in settings.ice_server]
         self._executor = executor
         self._scoring = scoring
+        self._identifying = identifying
         self._claimed: set[str] = set()
         self._live: dict[str, Session] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -84,6 +87,11 @@ class Registry:
     def spoof_model(self) -> str | None:
         """The name of the model that scores sessions, None where none does."""
         return None if self._scoring.model is None else self._scoring.model.card.name
+
+    @property
+    def compares_faces(self) -> bool:
+        """Whether the faces of a session are compared with each other."""
+        return self._identifying.describer is not None
 
     async def create(self, challenges: tuple[Challenge, ...] | None) -> tuple[Record, str]:
         """Make a session and its token, of which only the digest is kept."""
@@ -165,7 +173,9 @@ class Registry:
             await self._keep(record.id, status, verdict)
 
         scorer = self._scoring.scorer()
-        session = Session(peer, Sequence(plan), scorer, keep, limit=self._settings.time_limit)
+        identifier = self._identifying.identifier()
+        limit = self._settings.time_limit
+        session = Session(peer, Sequence(plan), scorer, identifier, keep, limit=limit)
         self._live[record.id] = session
         self._runs[record.id] = asyncio.create_task(self._run(record.id, session))
         self.metrics.running.set(len(self._live))
@@ -240,6 +250,7 @@ class Registry:
         await asyncio.wait([self._sweeper])
         self._executor.shutdown(wait=True)
         self._scoring.close()
+        await self._identifying.close()
 
     async def _sweep(self) -> None:
         """Mark unused sessions as expired, and forget what nobody may read any more."""

@@ -12,6 +12,8 @@ import structlog
 from liveness import protocol
 from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress, Sequence
+from liveness.evidence.findings import Evidence
+from liveness.identifying import Identifier
 from liveness.rtc.peer import Peer
 from liveness.rtc.track import VideoTransformTrack
 from liveness.scoring import Scorer
@@ -53,12 +55,21 @@ class Session:
     """One person's try. `keep` stores how far it has come, `limit` is in seconds of video."""
 
     def __init__(
-        self, peer: Peer, sequence: Sequence, scorer: Scorer, keep: Kept, *, limit: float
+        self,
+        peer: Peer,
+        sequence: Sequence,
+        scorer: Scorer,
+        identifier: Identifier,
+        keep: Kept,
+        *,
+        limit: float,
     ) -> None:
         self._keep = keep
         self._limit = limit
         self._sequence = sequence
         self._scorer = scorer
+        self._identifier = identifier
+        self._evidence = Evidence()
         self._stopped: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         self._connected = asyncio.Event()
         self._sent: protocol.State | None = None
@@ -78,6 +89,7 @@ class Session:
             await self._keep(Status.FINISHED, verdict)
             await self.peer.farewell(protocol.VerdictMessage(**verdict.model_dump()))
         finally:
+            await self._identifier.close()
             await self.peer.close()
         return verdict
 
@@ -108,7 +120,7 @@ class Session:
         """Measure frame after frame, until the challenges are passed or failed.
 
         Nobody passes unscored: when the moves took less time than the scores, those are awaited,
-        for which the person has to look straight.
+        for which the person has to look straight. So is what the last step still has to tell.
         """
         progress: Progress | None = None
         await self._connected.wait()
@@ -116,20 +128,36 @@ class Session:
             if observation.frame == 0:
                 await self._keep(Status.RUNNING, None)
             self._time = observation.time
-            if self._track.frame is not None:
-                self._scorer.offer(self._track.frame, observation)
             if progress is None or not progress.passed_all:
                 progress = self._sequence.update(observation)
+            attack = self._look(observation, progress)
+            if attack is not None:
+                return (attack,)
             if progress.failure is not None:
                 return (Reason(progress.failure.value),)
             if progress.passed_all:
-                if self._scorer.decided:
+                if self._decided:
                     return ()
                 progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
             if observation.time > self._limit:
                 return (Reason.TIME_LIMIT,)
             self._tell(observation, progress)
         return (Reason.PEER_LEFT,)
+
+    def _look(self, observation: Observation, progress: Progress) -> Reason | None:
+        """Look for evidence of an attack; slow looks are taken elsewhere, and told later."""
+        if self._track.frame is not None:
+            self._scorer.offer(self._track.frame, observation)
+            self._identifier.offer(self._track.frame, observation, progress)
+        finding = self._evidence.update(observation, progress)
+        if finding is not None:
+            return Reason(finding.value)
+        return Reason.FACE_CHANGED if self._identifier.changed else None
+
+    @property
+    def _decided(self) -> bool:
+        """Whether everything that was looked into has been told."""
+        return self._scorer.decided and self._evidence.decided and self._identifier.decided
 
     async def _watch(self) -> Reason:
         """Notice a peer that does not come, goes, falls silent, or overstays by our clock."""

@@ -1,14 +1,13 @@
 """The first seed's calls: one picture at a time, or those of a whole check at once."""
 
 import base64
-import binascii
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
-from liveness.api.http import REGISTRY, read_body
+from liveness.api.http import read_body
 from liveness.api.seeds import (
     SEND_TIMEOUT,
     STILLS,
@@ -25,10 +24,11 @@ from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.single import Run, facing, judge
 from liveness.clients import MOST_NAME
-from liveness.errors import InvalidBody, InvalidPicture, WrongType
+from liveness.desk import Tray
+from liveness.errors import InvalidBody, InvalidPicture, TooLarge, WrongType
 from liveness.pictures import MOST_BYTES
+from liveness.registry import Registry
 from liveness.sentences import sentence
-from liveness.vision.observation import Face
 
 MOST_FRAMES = 60
 """Pictures of one request: a minute of the seed's client."""
@@ -41,6 +41,10 @@ MAX_FRAMES = 24 * 1024 * 1024
 
 _ENLARGED = 1.2
 """The seed's box is a fifth larger than dlib's."""
+
+_INTERVAL = 0.1
+"""Seconds between two pictures of one request, whose times nobody knows: far enough apart that a
+blink among them has no duration."""
 
 _MOST_SHOWN = 40
 """Characters of what a client sent that an error repeats."""
@@ -68,6 +72,8 @@ class FramesRequest(BaseModel):
     session: Session = None
 
 
+Request = TypeVar("Request", bound=BaseModel)
+
 routes = web.RouteTableDef()
 
 
@@ -86,46 +92,182 @@ async def process_frame(request: web.Request) -> web.Response:
     arrived = now()
     stills = request.app[STILLS]
     with stills.desk.tray() as tray:
-        body = await _body(request, MAX_FRAME, tray.hold)
-        wanted, challenge, seen = await stills.desk.work(partial(_look, body, stills, arrived))
+        body = await _body(request, MAX_FRAME, tray)
+        wanted = await stills.desk.work(partial(_parse, FrameRequest, body))
+        challenge = _challenge(wanted)
+        seen = await stills.desk.work(partial(_look, wanted, stills.registry, arrived))
     found = visit(request, wanted.session, arrived)
     for client in found.clients:
-        _follow(client.run, seen)
-    hint = _judge(challenge, seen, found.clients[0].run)
+        _follow(client.run, seen, asked=challenge is Challenge.BLINK)
+    run = found.clients[0].run
+    hint = _judge(challenge, seen, blinked=run.blinked(arrived))
     answer = {
         "success": hint is Hint.PASSED,
         "message": sentence(challenge, hint),
         "face_box": _box(seen),
-        "debug_info": _debug(seen, found.clients[0].run, challenge),
+        "debug_info": _debug(challenge, seen, run),
     }
     return remember(request, json(answer), found)
-
-
-def _look(body: bytes, stills: Any, arrived: float) -> tuple[FrameRequest, Challenge, Seen]:
-    wanted = _parse(FrameRequest, body)
-    challenge = _challenge(wanted.challenge)
-    return wanted, challenge, look(unwrap(wanted.frame), stills.registry, arrived)
 
 
 @routes.post("/api/liveness-detection")
 @in_shape(_frames_error)
 async def liveness_detection(request: web.Request) -> web.Response:
-    """Tell whether each picture of a check meets its challenge.
+    """Tell whether every picture of a check meets its challenge.
 
-    Those for `blink` are the successive pictures of one run, and are met by one blink together; one
-    that process-frame has just seen of the same client counts as well.
+    Those for `blink` are the successive pictures of one run, and one blink meets them all; so does
+    one that process-frame has just seen of this client.
     """
     arrived = now()
     stills = request.app[STILLS]
     with stills.desk.tray() as tray:
-        body = await _body(request, MAX_FRAMES, tray.hold)
+        body = await _body(request, MAX_FRAMES, tray)
         wanted = await stills.desk.work(partial(_parse, FramesRequest, body))
         if not wanted.frames:
             raise InvalidBody("No frames provided")
-        challenges = [_challenge(frame.challenge) for frame in wanted.frames]
+        challenges = [_challenge(frame) for frame in wanted.frames]
         shown = []
-        for index, frame in enumerate(wanted.frames):
-            job = partial(_look_at, frame, stills, arrived + index * _INTERVAL, index + 1)
+        for number, frame in enumerate(wanted.frames, start=1):
+            job = partial(_look, frame, stills.registry, number * _INTERVAL, f"Frame {number}: ")
             shown.append(await stills.desk.work(job))
     found = visit(request, wanted.session, arrived)
-    return remember(request, json(_results(challenges, shown, found.clients[0].run)), found)
+    run = Run()
+    for challenge, seen in zip(challenges, shown, strict=True):
+        _follow(run, seen, asked=challenge is Challenge.BLINK)
+    blinked = run.has_blinked or found.clients[0].run.blinked(arrived)
+    results = [
+        _result(challenge, _judge(challenge, seen, blinked=blinked))
+        for challenge, seen in zip(challenges, shown, strict=True)
+    ]
+    return remember(request, json(_summary(results)), found)
+
+
+async def _body(request: web.Request, limit: int, tray: Tray) -> bytes:
+    if request.content_type != "application/json":
+        raise WrongType("Send JSON, with Content-Type: application/json")
+    return await read_body(request, limit, SEND_TIMEOUT, tray.hold)
+
+
+def _parse(model: type[Request], body: bytes) -> Request:
+    """Read a body; raises `InvalidBody` with a sentence about the first thing that is wrong."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        raise InvalidBody("The body is not JSON")
+    where = ".".join(str(part) for part in first["loc"]) or "The body"
+    if first["type"] == "missing":
+        raise InvalidBody(f"{where} is missing")
+    raise InvalidBody(f"{where}: {first['msg']}")
+
+
+def _challenge(frame: Frame) -> Challenge:
+    try:
+        return Challenge(frame.challenge)
+    except ValueError:
+        shown = frame.challenge.encode("ascii", "replace").decode()[:_MOST_SHOWN]
+        known = ", ".join(Challenge)
+        raise InvalidBody(f"Unknown challenge: {shown}. Known are {known}") from None
+
+
+def _look(frame: Frame, registry: Registry, arrived: float, place: str = "") -> Seen:
+    try:
+        return look(unpack(frame.frame), registry, arrived)
+    except (InvalidPicture, TooLarge) as error:
+        raise type(error)(f"{place}{error.detail}") from None
+
+
+def unpack(frame: str) -> bytes:
+    """Take a data URL (RFC 2397) or base64 alone apart; raises `InvalidPicture`."""
+    text = frame.strip()
+    if text.startswith("data:"):
+        head, comma, text = text.partition(",")
+        if not comma:
+            raise InvalidPicture("The data URL has no comma, and so no picture")
+        if not text:
+            raise InvalidPicture("The picture is empty: has the camera started?")
+        if not head.endswith(";base64"):
+            raise InvalidPicture("The data URL is not in base64")
+        if not head.startswith("data:image/"):
+            raise InvalidPicture("The data URL is no picture's")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise InvalidPicture("The picture is not in base64, or not all of it") from None
+
+
+def _follow(run: Run, seen: Seen, *, asked: bool) -> None:
+    face = seen.observation.face
+    if face is not None and obstacle(seen.observation, first=False) is None:
+        run.add(face, seen.observation.time, asked=asked)
+
+
+def _judge(challenge: Challenge, seen: Seen, *, blinked: bool) -> Hint:
+    face = seen.observation.face
+    hint = obstacle(seen.observation, first=challenge is Challenge.FRONT)
+    if hint is not None or face is None:
+        return hint or Hint.NO_FACE
+    if challenge is Challenge.BLINK:
+        return Hint.PASSED if blinked else Hint.BLINK
+    return judge(challenge, face)
+
+
+def _result(challenge: Challenge, hint: Hint) -> dict[str, Any]:
+    success = hint is Hint.PASSED
+    return {"challenge": challenge, "success": success, "message": sentence(challenge, hint)}
+
+
+def _summary(results: list[dict[str, Any]]) -> dict[str, Any]:
+    failed = next((result for result in results if not result["success"]), None)
+    if failed is None:
+        message = "Liveness verification successful"
+    else:
+        message = f"Liveness verification failed: {failed['message']}"
+    return {"success": failed is None, "message": message, "results": results}
+
+
+def _box(seen: Seen) -> list[int] | None:
+    """Draw the face's box as the seed did: x, y, width, height, pixels of the upright picture."""
+    if seen.observation.face is None:
+        return None
+    box, picture = seen.observation.face.box, seen.picture
+    width, height = box.width * _ENLARGED, box.height * _ENLARGED
+    left = max(0.0, box.x + (box.width - width) / 2)
+    top = max(0.0, box.y + (box.height - height) / 2)
+    return [
+        round(left * picture.width),
+        round(top * picture.height),
+        round(min(width, 1 - left) * picture.width),
+        round(min(height, 1 - top) * picture.height),
+    ]
+
+
+def _debug(challenge: Challenge, seen: Seen, run: Run) -> dict[str, Any]:
+    """Tell what was measured: degrees, eye aspect ratios, shares of the picture."""
+    face = seen.observation.face
+    if face is None:
+        return {"faces": seen.observation.faces}
+    debug: dict[str, Any] = {
+        "faces": seen.observation.faces,
+        "detected": facing(face),
+        "yaw": round(face.pose.yaw, 1),
+        "pitch": round(face.pose.pitch, 1),
+        "roll": round(face.pose.roll, 1),
+        "eye_aspect_ratio": {
+            "right": round(face.eyes.right, 3),
+            "left": round(face.eyes.left, 3),
+        },
+        "face_size": round(face.quality.size, 3),
+        "brightness": round(face.quality.brightness, 1),
+        "contrast": round(face.quality.contrast, 1),
+        "sharpness": round(face.quality.sharpness, 2),
+    }
+    if challenge is Challenge.BLINK and run.open_eyes is not None:
+        debug |= {
+            "pictures": run.pictures,
+            "baseline_ear": round(run.open_eyes, 3),
+            "blink_threshold": round(SHUT * run.open_eyes, 3),
+            "min_ear_seen": round(run.least_open or 0.0, 3),
+        }
+    return debug

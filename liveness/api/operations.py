@@ -23,11 +23,18 @@ async def readyz(request: web.Request) -> web.Response:
     """Ready: the models are loaded, without which nothing listens, and the server stays.
 
     `spoof_model`: the name of the one that scores sessions; null: there is none, so no scores.
+    `compares_faces`: whether a face that changes during a session would be noticed.
     """
     registry = request.app[REGISTRY]
     if registry.stopping:
         raise ServerStopping(retry_after=RETRY_AFTER)
-    return web.json_response({"status": "ready", "spoof_model": registry.spoof_model})
+    return web.json_response(
+        {
+            "status": "ready",
+            "spoof_model": registry.spoof_model,
+            "compares_faces": registry.compares_faces,
+        }
+    )
 
 
 @routes.get("/metrics")

@@ -63,6 +63,7 @@ def _is_head(face: Face) -> bool:
 class _Seen:
     time: float
     face: Face = field(compare=False)
+    asked: bool = field(compare=False)
 
 
 _NO_LANDMARKS = np.empty((0, 2), np.float32)
@@ -78,11 +79,17 @@ class Run:
         self._seen: list[_Seen] = []
         self._blinked: float | None = None
 
-    def add(self, face: Face, time: float) -> None:
-        """Take in a picture that arrived at `time`, seconds. They may be told out of order."""
+    def add(self, face: Face, time: float, *, asked: bool = True) -> None:
+        """Take in a picture that arrived at `time`, seconds. They may be told out of order.
+
+        `asked`: whether a blink was asked when it was taken; others only show how eyes rest. So do
+        only faces that look straight: eyes read more open on turned ones.
+        """
+        if not straight(face.pose):
+            return
         if self._seen and time - self._seen[-1].time > MOST_GAP:
             self._seen.clear()
-        insort(self._seen, _Seen(time, replace(face, landmarks=_NO_LANDMARKS)))
+        insort(self._seen, _Seen(time, replace(face, landmarks=_NO_LANDMARKS), asked))
         del self._seen[:-MOST_PICTURES]
         ended = _blink_ended(self._seen)
         if ended is not None:
@@ -91,6 +98,11 @@ class Run:
     def blinked(self, time: float) -> bool:
         """Tell whether a blink ended not long before `time`."""
         return self._blinked is not None and time - self._blinked <= REMEMBERED
+
+    @property
+    def has_blinked(self) -> bool:
+        """Whether any blink was seen."""
+        return self._blinked is not None
 
     @property
     def pictures(self) -> int:
@@ -112,7 +124,7 @@ def _blink_ended(run: Sequence[_Seen]) -> float | None:
     """Find the end of the last blink of a run, judged anew with all that has been seen by now."""
     blink, ended = Blink(_baseline(run)), None
     for seen in run:
-        if blink.update(seen.face, seen.time):
+        if seen.asked and blink.update(seen.face, seen.time):
             ended = seen.time
     return ended
 

@@ -177,3 +177,27 @@ def perform(
         puppet.react({"step": step, "challenge": challenge, "hint": None})
         for index in range(step * frames, (step + 1) * frames):
             yield puppet.frame(index / fps)
+
+
+class FaceSwap:
+    """Somebody begins, and from step `swap_at` on another person does what is asked.
+
+    A deepfake that fails, or a second person who takes over: from one frame to the next.
+    """
+
+    def __init__(self, first: Puppet, second: Puppet, swap_at: int = 1) -> None:
+        self._first = first
+        self._second = second
+        self._swap_at = swap_at
+        self._swapped = False
+
+    def frame(self, time: float) -> Picture:
+        """Show whose turn it is; both move all the time."""
+        pictures = self._first.frame(time), self._second.frame(time)
+        return pictures[self._swapped]
+
+    def react(self, state: Mapping[str, Any]) -> None:
+        """Both hear what is asked."""
+        self._swapped |= int(state["step"]) >= self._swap_at
+        self._first.react(state)
+        self._second.react(state)

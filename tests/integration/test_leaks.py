@@ -42,9 +42,8 @@ async def cycle(client: ClientSession, way: int) -> None:
 def alive() -> Counter[str]:
     gc.collect()
     # By type and not by `isinstance`, which asks modules that load their parts lazily.
-    return Counter(
-        type(each).__name__ for each in gc.get_objects() if issubclass(type(each), KINDS)
-    )
+    kinds = map(type, gc.get_objects())
+    return Counter(kind.__name__ for kind in kinds if issubclass(kind, KINDS))
 
 
 @pytest.mark.timeout(300)
@@ -61,7 +60,7 @@ async def test_nothing_is_left_of_200_connections() -> None:
         await asyncio.sleep(0.5)
         after = alive()
         grown = (psutil.Process().memory_info().rss - memory) / CYCLES
-        print(f"memory grown by {grown:.0f} bytes a connection")  # noqa: T201 - for who reads along
+        print(f"memory grown by {grown:.0f} bytes a connection")
         # The last one may still be held by the frame of a task that has just ended.
         assert all(after[kind] <= before[kind] + 1 for kind in after), (before, after)
         assert len(asyncio.all_tasks()) <= tasks

@@ -8,6 +8,7 @@ import pytest
 from liveness.challenge.names import Challenge
 from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Failure
+from liveness.evidence.findings import Finding
 from liveness.testing.attackers import (
     EmptyRoom,
     LoopedRecording,
@@ -84,7 +85,9 @@ def test_a_recording_does_not_pass_in_another_order(
     order: tuple[Challenge, ...], recording: LoopedRecording, landmarker: Landmarker
 ) -> None:
     done = rehearse(recording, Plan(order), landmarker)
-    assert done.failure is Failure.WRONG_MOVES, done
+    wrong, repeated = done.failure is Failure.WRONG_MOVES, done.finding is Finding.REPEATED_VIDEO
+    assert wrong or repeated, done
+    assert not done.passed
 
 
 def test_a_recording_is_of_somebody_who_would_have_passed(

@@ -1,0 +1,127 @@
+"""The download of the GTX weights as the server does it: once, whoever asks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from liveness.errors import LivenessError, ModelUnwritable
+from liveness.fetch import Limits, fetch
+
+_LOG_STEP = 10
+"""Percent between two lines of the log."""
+
+log = structlog.get_logger(__name__)
+
+
+class State(StrEnum):
+    """How far it has come."""
+
+    IDLE = "idle"
+    DOWNLOADING = "downloading"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_SENTENCES = {
+    State.IDLE: "Nobody has asked for the model yet",
+    State.DOWNLOADING: "The model is being downloaded",
+    State.DONE: "Model downloaded successfully",
+}
+
+
+@dataclass(slots=True)
+class Status:
+    """What can be polled. `received`, `total`: bytes of the packed file; None: not known."""
+
+    state: State = State.IDLE
+    received: int = 0
+    total: int | None = None
+    error: LivenessError | None = None
+
+    @property
+    def percent(self) -> int | None:
+        """How much has come, 0..100."""
+        return None if not self.total else min(100 * self.received // self.total, 100)
+
+    @property
+    def message(self) -> str:
+        """All that in words."""
+        return _SENTENCES[self.state] if self.error is None else self.error.detail
+
+
+class Download:
+    """Fetches one file of weights from `url` to `target`; whoever asks meanwhile joins in.
+
+    `use`: has the server go on with the new file; awaited before anybody is told that it is there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        target: Path,
+        use: Callable[[Path], Awaitable[None]],
+        limits: Limits | None = None,
+    ) -> None:
+        self.status = Status(State.DONE if target.exists() else State.IDLE)
+        self._url = url
+        self._target = target
+        self._use = use
+        self._limits = limits
+        self._task: asyncio.Task[None] | None = None
+        self._in_use = target.exists()
+
+    async def join(self) -> Status:
+        """Wait for the download, which begins if there is none; raises why it failed.
+
+        Whoever stops waiting leaves it to the others: it goes on.
+        """
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="download")
+        await asyncio.shield(self._task)
+        if self.status.error is not None:
+            raise self.status.error.with_traceback(None)
+        return self.status
+
+    async def close(self) -> None:
+        """Stop it; what has come stays for the next time."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        """Do it; failures are kept for everybody who joined."""
+        self.status = Status(State.DOWNLOADING)
+        try:
+            if not self._target.exists():
+                log.info("downloading weights", name=self._target.name)
+                await fetch(self._url, self._target, progress=self._tell, limits=self._limits)
+                log.info("weights downloaded", name=self._target.name)
+                self._in_use = False
+            if not self._in_use:
+                await self._use(self._target)
+                self._in_use = True
+        except LivenessError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(ModelUnwritable(f"{self._target} cannot be written: {error.strerror}"))
+        except asyncio.CancelledError:
+            self._fail(LivenessError("The server is stopping"))
+            raise
+        else:
+            self.status.state = State.DONE
+
+    def _fail(self, error: LivenessError) -> None:
+        log.warning("weights not downloaded", code=error.code, detail=error.detail)
+        self.status.state = State.FAILED
+        self.status.error = error
+
+    def _tell(self, received: int, total: int | None) -> None:
+        before = self.status.percent
+        self.status.received, self.status.total = received, total
+        percent = self.status.percent
+        if percent is not None and (before is None or percent // _LOG_STEP > before // _LOG_STEP):
+            log.info("downloading weights", percent=percent, received=received, total=total)

@@ -1,0 +1,108 @@
+"""Identity in live sessions: faces are described elsewhere, never in the way of frames."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+import structlog
+
+from liveness.challenge.sequence import Progress
+from liveness.describing import Describer, DescriberDied
+from liveness.evidence.identity import Descriptor, Identity, Request
+from liveness.vision.chip import face_chip
+from liveness.vision.observation import Observation
+
+log = structlog.get_logger(__name__)
+
+
+class Identifying:
+    """What all sessions share; `describer`: None where faces cannot be compared."""
+
+    def __init__(self, describer: Describer | None) -> None:
+        self.describer = describer
+        # Cuts faces out and waits for the process: neither is work for the event loop.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="identify")
+
+    def identifier(self) -> "Identifier":
+        """Make the identifier of one session; the process begins with the first."""
+        if self.describer is not None:
+            self._executor.submit(self.describer.begin)
+        return Identifier(self)
+
+    async def describe(self, frame: av.VideoFrame, request: Request) -> Descriptor | None:
+        """Describe a face; None when the process died over it."""
+        describer = self.describer
+        if describer is None:
+            return None
+        loop = asyncio.get_running_loop()
+        landmarks = request.face.landmarks
+        try:
+            return await loop.run_in_executor(
+                self._executor, lambda: describer.describe(face_chip(frame, landmarks))
+            )
+        except DescriberDied as error:
+            log.warning("the process that describes faces is gone", detail=str(error))
+            return None
+
+    async def close(self) -> None:
+        """End the process; every session must have ended before."""
+        if self.describer is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self.describer.close)
+        self._executor.shutdown(wait=True)
+
+
+class Identifier:
+    """Compares the faces of one session; describes at most one at a time."""
+
+    def __init__(self, shared: Identifying) -> None:
+        self._shared = shared
+        self._identity = Identity()
+        self._running: tuple[Request, asyncio.Task[Descriptor | None]] | None = None
+
+    def offer(self, frame: av.VideoFrame, observation: Observation, progress: Progress) -> None:
+        """Have the face described if it is wanted and none is under way.
+
+        Raises whatever went wrong with the one before.
+        """
+        if self._shared.describer is None:
+            return
+        self._take()
+        request = self._identity.follow(observation, progress)
+        if request is None or self._running is not None:
+            return
+        describing = self._shared.describe(frame, request)
+        self._running = request, asyncio.create_task(describing, name="describe")
+
+    @property
+    def changed(self) -> bool:
+        """Whether another face has been seen."""
+        return self._identity.changed
+
+    @property
+    def decided(self) -> bool:
+        """Whether every passed step has been compared, or is not going to be."""
+        return self._identity.decided
+
+    @property
+    def distance(self) -> float | None:
+        """Of the last comparison, see `evidence.identity`."""
+        return self._identity.distance
+
+    async def close(self) -> None:
+        """Let go of what is under way, and say so where nothing was decided."""
+        if self._identity.overdue:
+            log.warning("faces were not compared: no answer in time")
+        if self._running is not None:
+            _, task = self._running
+            task.cancel()
+            await asyncio.wait([task])
+            self._running = None
+
+    def _take(self) -> None:
+        if self._running is None or not self._running[1].done():
+            return
+        (request, task), self._running = self._running, None
+        descriptor = task.result()
+        if descriptor is not None:
+            self._identity.take(request, descriptor)

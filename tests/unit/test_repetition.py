@@ -1,0 +1,158 @@
+"""Repeated video, in made-up pictures; real ones are in tests/integration/test_evidence.py."""
+
+import math
+from collections.abc import Callable, Iterable
+from random import Random
+
+import numpy as np
+import pytest
+
+from liveness.evidence.repetition import LEAST_LAG, MEMORY, Repetition
+from liveness.vision.observation import Observation, Thumbnail
+from tests.people import a_face
+
+Scene = Callable[[float], Thumbnail]
+Y, X = np.mgrid[0:24, 0:32].astype(np.float32)
+ROOM = 90 + 30 * np.sin(X / 5) * np.cos(Y / 7) + 0.8 * X
+FACE = a_face()
+
+
+def picture(
+    noise: np.random.Generator, x: float, y: float, lean: float = 0.0, light: float = 0.0
+) -> Thumbnail:
+    """A head before a wall; the noise is what a camera and a codec leave in a thumbnail."""
+    size = 1 + 0.04 * lean
+    head = 70 * np.exp(-(((X - x) / (5 * size)) ** 2 + ((Y - y) / (7 * size)) ** 2))
+    grey = (ROOM + head) * (1 + 0.01 * light) + noise.normal(0, 0.15, ROOM.shape)
+    return np.asarray(np.clip(np.round(grey), 0, 255), np.uint8)
+
+
+def wander(random: Random) -> Callable[[float], float]:
+    """Move about zero by about one, fast and slow, never twice alike."""
+    rates = [random.uniform(0.3, 0.6), random.uniform(0.9, 1.6), random.uniform(2.0, 3.2)]
+    phases = [random.uniform(0, 6) for _ in rates]
+    return lambda time: sum(
+        math.sin(rate * time + phase) for rate, phase in zip(rates, phases, strict=True)
+    )
+
+
+def person(seed: int, sway: float = 0.8) -> Scene:
+    """Somebody who sways, breathes and leans as people do, under a light that is never the same."""
+    x, y, lean, light = (wander(Random(10 * seed + k)) for k in range(4))
+    noise = np.random.default_rng(seed)
+
+    def at(time: float) -> Thumbnail:
+        return picture(
+            noise,
+            16 + sway * x(time),
+            12 + sway * y(time),
+            sway * lean(time),
+            light(time / 9),
+        )
+
+    return at
+
+
+def looped(scene: Scene, seconds: float, seed: int = 9) -> Scene:
+    """Play the first `seconds` again and again; the noise is another one each time."""
+    kept: dict[float, Thumbnail] = {}
+    noise = np.random.default_rng(seed)
+
+    def at(time: float) -> Thumbnail:
+        moment = round(time % seconds, 3)
+        grey = kept.setdefault(moment, scene(moment)) + noise.normal(0, 0.15, ROOM.shape)
+        return np.asarray(np.clip(np.round(grey), 0, 255), np.uint8)
+
+    return at
+
+
+def times(seconds: float, fps: float, *, dropped: float = 0.0, seed: int = 3) -> list[float]:
+    random = Random(seed)
+    return [k / fps for k in range(int(seconds * fps)) if random.random() >= dropped]
+
+
+def found(scene: Scene, at: Iterable[float], *, seen: bool = True) -> float | None:
+    """When a repetition is found first, seconds."""
+    repetition = Repetition()
+    for frame, time in enumerate(at):
+        face = FACE if seen else None
+        observation = Observation(frame, time, 1 if seen else 0, face, scene(time))
+        if repetition.update(observation):
+            return time
+    return None
+
+
+@pytest.mark.parametrize("fps", [10.0, 15.0, 24.0, 30.0, 60.0])
+@pytest.mark.parametrize("seconds", [2.5, 4.0, 8.2])
+def test_a_loop_is_found_within_a_second(fps: float, seconds: float) -> None:
+    seconds = round(seconds * fps) / fps  # a camera's frames, played by a camera
+    when = found(looped(person(1), seconds), times(seconds + 3, fps))
+    assert when is not None
+    assert seconds <= when <= seconds + 1.1
+
+
+def test_a_loop_is_found_although_frames_are_missing() -> None:
+    when = found(looped(person(2), 4.0), times(8, 30, dropped=0.2))
+    assert when is not None
+    assert 4 <= when <= 5.3
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0, 60.0])
+def test_a_person_is_never_found(fps: float) -> None:
+    for seed in range(4):
+        assert found(person(seed), times(40, fps)) is None
+
+
+def test_a_person_who_sits_very_still_is_not_found() -> None:
+    for seed in range(4):
+        assert found(person(seed, sway=0.15), times(60, 15)) is None
+
+
+def test_somebody_who_repeats_a_movement_is_not_found() -> None:
+    """The same turn every three seconds, as nearly as people can: not quite as fast, or as far."""
+    random = Random(4)
+    turns = [
+        (3 * k + random.uniform(-0.2, 0.2), random.uniform(1.3, 1.7), random.uniform(3.4, 4.6))
+        for k in range(20)
+    ]
+    noise = np.random.default_rng(5)
+    x, y = wander(Random(6)), wander(Random(7))
+
+    def at(time: float) -> Thumbnail:
+        turn = sum(
+            far * math.sin(math.pi * min(max((time - start) / length, 0), 1)) ** 2
+            for start, length, far in turns
+        )
+        return picture(noise, 16 + turn + 0.4 * x(time), 12 + 0.4 * y(time))
+
+    assert found(at, times(60, 30)) is None
+
+
+def test_a_frozen_picture_is_found_after_a_few_seconds() -> None:
+    still = person(7)(0.0)
+    noise = np.random.default_rng(8)
+
+    def at(_time: float) -> Thumbnail:
+        return np.round(still + noise.normal(0, 0.2, still.shape)).astype(np.uint8)
+
+    when = found(at, times(8, 30))
+    assert when is not None
+    assert LEAST_LAG < when < 2 * LEAST_LAG + 1.5
+
+
+def test_an_empty_room_and_a_camera_that_is_off_are_not_found() -> None:
+    black = np.full((24, 32), 16, np.uint8)
+    assert found(lambda _time: black, times(20, 5), seen=False) is None
+
+
+def test_memory_is_bounded_and_recent_loops_are_found_still() -> None:
+    scene, begin = person(11), 2 * MEMORY
+    loop = looped(person(12), 5.0)
+    repetition = Repetition()
+    hits = []
+    for frame, time in enumerate(times(begin + 12, 30)):
+        thumbnail = scene(time) if time < begin else loop(time - begin)
+        if repetition.update(Observation(frame, time, 1, FACE, thumbnail)):
+            hits.append(time)
+    assert repetition.remembered <= MEMORY * 40
+    assert begin + 5 <= hits[0] <= begin + 6.1
