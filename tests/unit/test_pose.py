@@ -15,7 +15,7 @@ def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0, scale: float = 60.
     around_x = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     around_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     rotation = around_z @ around_y @ around_x
-    return (scale * (AVERAGE_FACE @ rotation.T)[:, :2] + CENTRE).astype(np.float32)
+    return np.asarray(scale * (AVERAGE_FACE @ rotation.T)[:, :2] + CENTRE, np.float32)
 
 
 @given(yaw=st.floats(-50, 50), pitch=st.floats(-30, 30), scale=st.floats(5, 300))
