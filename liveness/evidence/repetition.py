@@ -165,9 +165,14 @@ class Repetition:
         return np.asarray(near.min(axis=0), np.float64)
 
     def _distances(self, signature: Signature) -> NDArray[np.float32]:
-        """Mean squared distances of all remembered frames, by one matrix-vector product."""
+        """Mean squared distances of all remembered frames, by one matrix-vector product.
+
+        On this thread: as `memory @ signature` it would wait for threads of the linear algebra
+        library's own, 10 ms and more where the cores are busy, instead of .07.
+        """
         memory, squares = self._memory[: self._count], self._squares[: self._count]
-        distances = squares + (signature @ signature - 2 * (memory @ signature))
+        products = np.einsum("ij,j->i", memory, signature)
+        distances = squares + (signature @ signature - 2 * products)
         return np.asarray(np.maximum(distances, 0) / signature.size, np.float32)
 
     def _remember(self, signature: Signature, time: float) -> None:
