@@ -30,6 +30,7 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
+from liveness import hugepages
 from liveness.app import create_app
 from liveness.protocol import CHANNEL_LABEL
 from liveness.rtc import ice
@@ -221,6 +222,7 @@ def main() -> int:
     options.add_argument("--sessions", type=int, default=4)
     options.add_argument("--seconds", type=float, default=20.0)
     chosen = options.parse_args()
+    os.environ.update(hugepages.ENVIRONMENT)  # for both receivers, as `server.py` does for itself
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "face.webm"
         print("rendering and encoding a clip ...", flush=True)
