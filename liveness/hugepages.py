@@ -2,7 +2,7 @@
 
 For every frame the 68-point predictor walks through 4 MB of 100, in a hundred thousand small
 pieces. On pages of 4 kB much of that time goes into finding the pages: with four sessions on one
-core a frame cost 5.4 ms of CPU, with pages of 2 MB 4.2 (`bench/media_path.py`, one after the other).
+core a frame cost 5.4 ms of CPU, with pages of 2 MB 4.2 (`bench/media_path.py`).
 """
 
 import os
