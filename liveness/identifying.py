@@ -45,10 +45,11 @@ class Identifying:
             return None
 
     async def close(self) -> None:
-        """End the process; every session must have ended before."""
-        if self.describer is not None:
+        """End the process, once; every session must have ended before."""
+        describer, self.describer = self.describer, None
+        if describer is not None:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self.describer.close)
+            await loop.run_in_executor(self._executor, describer.close)
         self._executor.shutdown(wait=True)
 
 
