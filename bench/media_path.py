@@ -28,13 +28,12 @@ import aiohttp
 import av
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from liveness import hugepages
 from liveness.app import create_app
 from liveness.protocol import CHANNEL_LABEL
 from liveness.rtc import ice
-from liveness.rtc.track import drain
 from liveness.settings import Settings
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
@@ -124,6 +123,15 @@ async def connect(http: aiohttp.ClientSession, clip: Path, delay: float) -> RTCP
     answer.raise_for_status()
     await peer.setRemoteDescription(RTCSessionDescription(await answer.text(), "answer"))
     return peer
+
+
+async def drain(track: MediaStreamTrack) -> None:
+    """Read a track to its end and throw it away."""
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        return
 
 
 def bare_app() -> web.Application:

@@ -185,7 +185,7 @@ class Session:
 
     def _tell(self, observation: Observation, progress: Progress) -> None:
         """Send the state if it is worth it, and let the sequence know that a prompt is out."""
-        state = _state(observation, progress, self._scorer.average)
+        state = state_of(observation, progress, self._scorer.average)
         if self.peer.channel_open:
             if not worth_sending(self._sent, state) or not self.peer.say(state):
                 return
@@ -212,9 +212,10 @@ class Session:
         return self.peer.track
 
 
-def _state(
+def state_of(
     observation: Observation, progress: Progress, spoof_score: float | None
 ) -> protocol.State:
+    """Tell a client what one frame came to; `spoof_score` is None where nothing is scored."""
     face = observation.face
     return protocol.State(
         frame=observation.frame,

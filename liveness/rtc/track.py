@@ -181,12 +181,3 @@ class VideoTransformTrack(MediaStreamTrack):
     def _wake(self) -> None:
         self._arrived.set()
         self._passing.set()
-
-
-async def drain(track: MediaStreamTrack) -> None:
-    """Read a track to its end and throw it away."""
-    try:
-        while True:
-            await track.recv()
-    except MediaStreamError:
-        return

@@ -8,6 +8,7 @@ from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Failure, Progress, Sequence
 from liveness.evidence.findings import Evidence, Finding
 from liveness.protocol import State
+from liveness.session import state_of
 from liveness.testing.source import Source
 from liveness.testing.track import to_frame
 from liveness.vision.analyser import Analyser
@@ -63,17 +64,7 @@ def rehearse(
         finding = evidence.update(observation, progress)
         if not asked or asked[-1] != (progress.step, progress.challenge):
             asked.append((progress.step, progress.challenge))
-        state = State(
-            frame=index,
-            time=time,
-            step=progress.step,
-            steps=progress.steps,
-            challenge=progress.challenge,
-            progress=progress.progress,
-            hint=progress.hint,
-            face=None,
-            faces=observation.faces,
-        )
+        state = state_of(observation, progress, None)
         if watch is not None:
             watch(observation, state)
         passed = progress.passed_all and evidence.decided
