@@ -17,7 +17,7 @@ from yarl import URL
 
 from liveness.bunzip import Bunzip, NotBzip2, TooMuch
 from liveness.errors import DownloadBusy, DownloadUnfit, SourceSilent, SourceUnreachable
-from liveness.verify import verify_predictor
+from liveness.vision.trees import read_trees
 
 MEBIBYTE = 2**20
 
@@ -46,7 +46,6 @@ class Limits:
     unpacked: int = 320 * MEBIBYTE
     attempts: int = 4
     pause: float = 1.0
-    check: float = 60.0
 
 
 class _Broken(Exception):  # noqa: N818 - a connection that is, and may be made again
@@ -88,7 +87,7 @@ class _Partial:
 async def fetch(
     url: str, target: Path, *, progress: Progress | None = None, limits: Limits | None = None
 ) -> None:
-    """Fetch a bzip2 file, unpack it, check that dlib can use it, and make it `target`.
+    """Fetch a bzip2 file, unpack it, see that it is a predictor, and make it `target`.
 
     Nothing is at `target`, or what was there stays, until all of that has gone well. What came of a
     file when the connection broke stays beside it, and is gone on with. Raises
@@ -116,10 +115,10 @@ async def _fetch(url: str, target: Path, progress: Progress, limits: Limits) -> 
     try:
         async with asyncio.timeout(limits.total):
             await _fetch_all(url, part, unpacked, progress, limits)
-            await verify_predictor(unpacked, limits.check)
+        await asyncio.to_thread(read_trees, unpacked)
         await asyncio.to_thread(_install, unpacked, target)
         part.remove()
-    except (DownloadUnfit, NotBzip2, TooMuch) as error:
+    except (DownloadUnfit, NotBzip2, TooMuch, ValueError) as error:
         part.remove()
         raise DownloadUnfit(f"What {_host(url)} gave is not what it should be: {error}") from None
     except TimeoutError:

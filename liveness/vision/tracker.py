@@ -11,9 +11,9 @@ from liveness.vision.observation import Landmarks
 from liveness.vision.pose import Alignment, align
 
 # A followed face is looked for by the detector this often, seconds.
-_CONFIRM_EVERY = 0.3
+_CONFIRM_EVERY = 0.5
 # The whole picture is searched for other faces this often, seconds.
-_COUNT_EVERY = 1.5
+_COUNT_EVERY = 2.0
 _RECOUNT_AFTER = 0.1
 # Without a face the picture is searched this often, seconds.
 _SEARCH_EVERY = 0.06

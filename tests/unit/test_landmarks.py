@@ -56,5 +56,5 @@ def test_a_dim_face_reads_as_a_bright_one(
 def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.dat"
     rubbish.write_bytes(b"no weights")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="no shape predictor"):
         Landmarker(rubbish)
