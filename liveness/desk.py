@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -36,13 +36,10 @@ class Tray:
 
 
 class Desk:
-    """Lends single pictures some of the threads that measure frames.
+    """Has threads of its own, fewer than the sessions have."""
 
-    `threads`: how many of the executor's are lent at most; the others stay with the sessions.
-    """
-
-    def __init__(self, executor: Executor, threads: int) -> None:
-        self._executor = executor
+    def __init__(self, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="desk")
         self._free = asyncio.Semaphore(threads)
         self._waiting = 0
         self.held = 0
@@ -78,3 +75,7 @@ class Desk:
         except asyncio.CancelledError:
             await asyncio.wait([running])
             raise
+
+    async def close(self) -> None:
+        """Refuse further jobs, and wait for those under way."""
+        await asyncio.to_thread(self._executor.shutdown, wait=True)

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import av
+from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from liveness.rtc.decoding import DecodingThreads, Lane, divert
 from liveness.vision.analyser import Analyser
 from liveness.vision.frame import Luma
 from liveness.vision.observation import Observation
@@ -18,11 +19,15 @@ MAX_WAIT = 0.1
 """Seconds a frame may wait to be measured; the state that comes of it is then at most 150 ms
 behind the video, with the rest for measuring and sending."""
 
-MAX_WAITING = 4
-"""Frames that wait: as many as arrive within `MAX_WAIT` at 30 frames a second, and one."""
+MAX_MEASURED = 4
+"""Measured frames that wait for the session: as many as come within `MAX_WAIT`, and one."""
 
 MAX_PASSED = 2
 """Frames kept for whoever reads this track; the oldest go when nobody does."""
+
+MOST_PIXELS = 2560 * 1440
+"""Of one picture, as many as 1920x1920 has. No face needs more, and 30 a second that are larger
+take half a core to decode alone: 17 ms each at 3840x2160, where this size takes 4."""
 
 MAX_LEAP = 2.0
 """Seconds that timestamps may run ahead of the clock from one frame to the next. aiortc takes a
@@ -68,54 +73,61 @@ class Counters:
     measuring: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    frame: av.VideoFrame
-    time: float
-    arrival: float
-
-
 class VideoTransformTrack(MediaStreamTrack):
     """A video track that measures what passes through it.
 
-    `source` is the peer's track. Frames are measured by `analyser` one at a time in `executor`,
-    away from the event loop, and come out of `observations` in order. When measuring falls
-    behind, the oldest waiting frames are dropped. `recv` hands each frame on as it came, whether
-    or not it was measured.
+    Frames are decoded and then measured by `analyser` in `threads`, away from the event loop, and
+    come out of `observations` in order. When there is too little time, those that have waited
+    longest are decoded and not measured. `recv` hands each frame on as it came, whether or not it
+    was measured. Video of more than `MOST_PIXELS` is not taken.
     """
 
     kind = "video"
 
-    def __init__(self, source: MediaStreamTrack, analyser: Analyser, executor: Executor) -> None:
+    def __init__(self, analyser: Analyser, threads: DecodingThreads) -> None:
         super().__init__()
         self.counters = Counters()
         self.frame: av.VideoFrame | None = None
         """What the newest observation was made of."""
+        self.too_large: tuple[int, int] | None = None
+        """Width and height of a picture that is: nothing is measured any more."""
+        self.lane = Lane(threads, self)
+        """Where encoded frames go in."""
         self._analyser = analyser
-        self._executor = executor
-        self._source = source
+        self._event_loop = asyncio.get_running_loop()
         self._clock = MediaClock()
-        self._queue: deque[_Waiting] = deque(maxlen=MAX_WAITING)
+        self._measured: deque[tuple[av.VideoFrame, Observation]] = deque()
         self._passed: deque[av.VideoFrame] = deque(maxlen=MAX_PASSED)
+        self._error: Exception | None = None
         self._arrived = asyncio.Event()
         self._passing = asyncio.Event()
-        self._task = asyncio.create_task(self._receive(), name="video-receive")
+        self._over = asyncio.Event()
+
+    @classmethod
+    def of(
+        cls, receiver: RTCRtpReceiver, analyser: Analyser, threads: DecodingThreads
+    ) -> "VideoTransformTrack":
+        """Measure what a peer sends to `receiver`, which has not begun to receive."""
+        track = cls(analyser, threads)
+        divert(receiver, track.lane)
+        return track
 
     async def observations(self) -> AsyncIterator[Observation]:
-        """Measure frame after frame until the peer's track ends."""
-        loop = asyncio.get_running_loop()
-        while True:
-            waiting = self._newest_in_time()
-            if waiting is None:
-                if self.readyState == "ended":
-                    return
+        """Give what each frame shows until the peer's track ends, or is `too_large`.
+
+        Raises what went wrong in measuring.
+        """
+        while self.too_large is None:
+            if self._measured:
+                self.frame, observation = self._measured.popleft()
+                yield observation
+            elif self._error is not None:
+                raise self._error
+            elif self.readyState == "ended":
+                return
+            else:
                 self._arrived.clear()
                 await self._arrived.wait()
-                continue
-            observation = await loop.run_in_executor(self._executor, self._measure, waiting)
-            self.counters.measured += 1
-            self.frame = waiting.frame
-            yield observation
 
     async def recv(self) -> av.VideoFrame:
         """Pass the next frame on; raises `MediaStreamError` at the end."""
@@ -127,56 +139,71 @@ class VideoTransformTrack(MediaStreamTrack):
         return self._passed.popleft()
 
     def stop(self) -> None:
-        """End both tracks; what waits is let go."""
+        """End the track; what waits is let go."""
         super().stop()
-        self._source.stop()
-        self._task.cancel()
-        self._queue.clear()
+        self.lane.close()
+        self._measured.clear()
         self._passed.clear()
         self.frame = None
         self._wake()
 
     async def closed(self) -> None:
-        """Wait until nothing of this track runs any more."""
-        await asyncio.wait([self._task])
+        """Wait until nothing of this track, once stopped, is done any more."""
+        await self._over.wait()
 
-    async def _receive(self) -> None:
-        """Take every frame as soon as it is decoded: aiortc's own queue has no bound."""
-        try:
-            while True:
-                frame = await self._source.recv()
-                if isinstance(frame, av.VideoFrame):
-                    self._take(frame)
-        except MediaStreamError:
-            super().stop()
-        finally:
-            self._wake()
+    # The next three are called in a thread of `threads`.
 
-    def _take(self, frame: av.VideoFrame) -> None:
-        arrival = time.monotonic()
+    def take(self, frame: av.VideoFrame, arrival: float) -> None:
+        """Measure a frame that came at `arrival`, unless that is too long ago."""
+        if not self._fits(frame):
+            return
         pts = None if frame.pts is None else float(frame.pts * (frame.time_base or 0))
+        moment = self._clock.time(pts, arrival)
         self.counters.received += 1
         self.counters.arrival = arrival
-        self.counters.dropped += len(self._queue) == MAX_WAITING
-        self._queue.append(_Waiting(frame, self._clock.time(pts, arrival), arrival))
+        late = time.monotonic() - arrival > MAX_WAIT or len(self._measured) >= MAX_MEASURED
+        observation = None if late else self._measure(frame, moment)
+        self.counters.dropped += late
+        self._event_loop.call_soon_threadsafe(self._taken, frame, observation)
+
+    def skip(self, frames: int) -> None:
+        """Count frames that came too fast to be decoded."""
+        self.counters.received += frames
+        self.counters.dropped += frames
+
+    def end(self, error: Exception | None) -> None:
+        """Hear that no further frame comes."""
+        self._event_loop.call_soon_threadsafe(self._ended, error)
+
+    def _fits(self, frame: av.VideoFrame) -> bool:
+        """Whether this frame, and each before it, is small enough."""
+        if self.too_large is None and frame.width * frame.height > MOST_PIXELS:
+            self.too_large = frame.width, frame.height
+            self._event_loop.call_soon_threadsafe(self._wake)
+        return self.too_large is None
+
+    def _measure(self, frame: av.VideoFrame, moment: float) -> Observation:
+        started = time.perf_counter()
+        observation = self._analyser.analyse(Luma.of(frame), moment)
+        self.counters.measuring += time.perf_counter() - started
+        self.counters.measured += 1
+        return observation
+
+    # Back on the event loop.
+
+    def _taken(self, frame: av.VideoFrame, observation: Observation | None) -> None:
+        if self.readyState == "ended":
+            return
         self._passed.append(frame)
+        if observation is not None:
+            self._measured.append((frame, observation))
         self._wake()
 
-    def _newest_in_time(self) -> _Waiting | None:
-        """Take the oldest frame that has not waited too long."""
-        latest = time.monotonic() - MAX_WAIT
-        while self._queue:
-            waiting = self._queue.popleft()
-            if waiting.arrival >= latest:
-                return waiting
-            self.counters.dropped += 1
-        return None
-
-    def _measure(self, waiting: _Waiting) -> Observation:
-        started = time.perf_counter()
-        observation = self._analyser.analyse(Luma.of(waiting.frame), waiting.time)
-        self.counters.measuring += time.perf_counter() - started
-        return observation
+    def _ended(self, error: Exception | None) -> None:
+        self._error = error
+        super().stop()
+        self._over.set()
+        self._wake()
 
     def _wake(self) -> None:
         self._arrived.set()

@@ -1,8 +1,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,14 +8,8 @@ from liveness.desk import MOST_HELD, MOST_WAITING, Desk
 from liveness.errors import Busy, ServerStopping
 
 
-@pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as executor:
-        yield executor
-
-
-async def test_only_the_lent_threads_work(executor: ThreadPoolExecutor) -> None:
-    desk, at_once, most = Desk(executor, 2), 0, 0
+async def test_no_more_threads_work_at_once() -> None:
+    desk, at_once, most = Desk(2), 0, 0
     lock = threading.Lock()
 
     def job() -> None:
@@ -33,8 +25,8 @@ async def test_only_the_lent_threads_work(executor: ThreadPoolExecutor) -> None:
     assert most == 2
 
 
-async def test_beyond_those_that_wait_it_is_busy(executor: ThreadPoolExecutor) -> None:
-    desk, go = Desk(executor, 1), threading.Event()
+async def test_beyond_those_that_wait_it_is_busy() -> None:
+    desk, go = Desk(1), threading.Event()
     waiting = [asyncio.create_task(desk.work(go.wait)) for _ in range(MOST_WAITING)]
     await asyncio.sleep(0)
     with pytest.raises(Busy) as caught:
@@ -45,8 +37,8 @@ async def test_beyond_those_that_wait_it_is_busy(executor: ThreadPoolExecutor) -
     assert await desk.work(lambda: 5) == 5
 
 
-async def test_a_place_is_free_again_however_it_ended(executor: ThreadPoolExecutor) -> None:
-    desk, go = Desk(executor, 1), threading.Event()
+async def test_a_place_is_free_again_however_it_ended() -> None:
+    desk, go = Desk(1), threading.Event()
 
     def fail() -> None:
         raise ValueError("it failed")
@@ -63,15 +55,15 @@ async def test_a_place_is_free_again_however_it_ended(executor: ThreadPoolExecut
     assert await desk.work(lambda: "free") == "free"
 
 
-async def test_when_the_server_stops_it_says_so(executor: ThreadPoolExecutor) -> None:
-    desk = Desk(executor, 1)
-    executor.shutdown()
+async def test_when_the_server_stops_it_says_so() -> None:
+    desk = Desk(1)
+    await desk.close()
     with pytest.raises(ServerStopping):
         await desk.work(lambda: None)
 
 
-async def test_bytes_are_counted_until_they_are_answered(executor: ThreadPoolExecutor) -> None:
-    desk = Desk(executor, 1)
+async def test_bytes_are_counted_until_they_are_answered() -> None:
+    desk = Desk(1)
     with desk.tray() as one, desk.tray() as two:
         one.hold(MOST_HELD // 2)
         two.hold(MOST_HELD // 2)
