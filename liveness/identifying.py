@@ -1,6 +1,7 @@
 """Identity in live sessions: faces are described elsewhere, never in the way of frames."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import av
@@ -11,6 +12,8 @@ from liveness.describing import Describer, DescriberDied
 from liveness.evidence.identity import Descriptor, Identity, Request
 from liveness.vision.chip import face_chip
 from liveness.vision.observation import Observation
+
+Told = Callable[[float], None]
 
 log = structlog.get_logger(__name__)
 
@@ -23,11 +26,14 @@ class Identifying:
         # Cuts faces out and waits for the process: neither is work for the event loop.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="identify")
 
-    def identifier(self) -> "Identifier":
-        """Make the identifier of one session; the process begins with the first."""
+    def identifier(self, told: Told = lambda _distance: None) -> "Identifier":
+        """Make the identifier of one session; the process begins with the first.
+
+        `told`: of the distance of each two faces that are compared.
+        """
         if self.describer is not None:
             self._executor.submit(self.describer.begin)
-        return Identifier(self)
+        return Identifier(self, told)
 
     async def describe(self, frame: av.VideoFrame, request: Request) -> Descriptor | None:
         """Describe a face; None when the process died over it."""
@@ -56,8 +62,9 @@ class Identifying:
 class Identifier:
     """Compares the faces of one session; describes at most one at a time."""
 
-    def __init__(self, shared: Identifying) -> None:
+    def __init__(self, shared: Identifying, told: Told) -> None:
         self._shared = shared
+        self._told = told
         self._identity = Identity()
         self._running: tuple[Request, asyncio.Task[Descriptor | None]] | None = None
 
@@ -85,11 +92,6 @@ class Identifier:
         """Whether every passed step has been compared, or is not going to be."""
         return self._identity.decided
 
-    @property
-    def distance(self) -> float | None:
-        """Of the last comparison, see `evidence.identity`."""
-        return self._identity.distance
-
     async def close(self) -> None:
         """Let go of what is under way, and say so where nothing was decided."""
         if self._identity.overdue:
@@ -105,5 +107,6 @@ class Identifier:
             return
         (request, task), self._running = self._running, None
         descriptor = task.result()
-        if descriptor is not None:
-            self._identity.take(request, descriptor)
+        apart = None if descriptor is None else self._identity.take(request, descriptor)
+        if apart is not None:
+            self._told(apart)

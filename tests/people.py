@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness.challenge.names import Challenge
+from liveness.vision.frame import Luma
 from liveness.vision.observation import Box, Eyes, Face, Observation, Pose, Quality, Thumbnail
+from liveness.vision.thumbnail import thumbnail
 
 FRAME = 1 / 30
 """Seconds."""
 
 OPEN_EYE = 0.3
 """Eye aspect ratio of the person below."""
+
+BLANK = thumbnail(Luma(np.zeros((480, 640), np.uint8), 640))
+"""Of a black picture."""
 
 
 def a_face(  # noqa: PLR0913  each is one thing a face can do
@@ -56,7 +61,7 @@ def observe(
 ) -> Iterator[Observation]:
     """Observations of these faces, `count` of them in each picture that has one."""
     for frame, face in enumerate(faces):
-        yield Observation(frame, start + frame * interval, count if face else 0, face)
+        yield Observation(frame, start + frame * interval, count if face else 0, face, BLANK)
 
 
 @dataclass(frozen=True, slots=True)

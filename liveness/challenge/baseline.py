@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from statistics import median
+from typing import Self
 
-from liveness.vision.observation import Eyes, Face
+import numpy as np
+
+from liveness.vision.observation import Eyes, Face, Landmarks
 
 SHUT = 0.72
 """Openness (1 is the person's own open eye) below which an eye is shut. Blinks measured on six real
@@ -25,13 +28,24 @@ _RESTING_EYES = 0.8
 
 
 class Baseline:
-    """Resting head pose in degrees, and the aspect ratio of each open eye."""
+    """Resting head pose in degrees, the aspect ratio of each open eye, and the view of the face.
+
+    `landmarks`: (68, 2) pixels about their middle.
+    """
 
     def __init__(self) -> None:
         self.yaw = 0.0
         self.pitch = 0.0
         self.aspect = 1.0
         self.eyes = Eyes(_SHUT_RATIO / SHUT, _SHUT_RATIO / SHUT)
+        self.landmarks: Landmarks = np.zeros((68, 2), np.float32)
+
+    @classmethod
+    def of(cls, faces: Sequence[Face]) -> Self:
+        """Make one that has learnt from `faces`."""
+        baseline = cls()
+        baseline.learn(faces)
+        return baseline
 
     def learn(self, faces: Sequence[Face]) -> None:
         """Take the baseline from at least one face that looks straight at the camera."""
@@ -42,6 +56,9 @@ class Baseline:
             right=_open([face.eyes.right for face in faces]),
             left=_open([face.eyes.left for face in faces]),
         )
+        views = np.array([face.landmarks for face in faces])
+        centred = views - views.mean(axis=1, keepdims=True)
+        self.landmarks = np.median(centred, axis=0).astype(np.float32)
 
     def follow(self, face: Face, seconds: float) -> None:
         """Move towards a resting face, seen for `seconds`; any other face changes nothing."""

@@ -66,7 +66,7 @@ class _Seen:
     asked: bool = field(compare=False)
 
 
-_NO_LANDMARKS = np.empty((0, 2), np.float32)
+_NO_LANDMARKS = np.zeros((68, 2), np.float32)
 
 
 class Run:
@@ -135,9 +135,7 @@ def _baseline(run: Sequence[_Seen]) -> Baseline:
     Nobody was asked to look straight first, and half of a short run may be the blink.
     """
     by_eyes = sorted((seen.face for seen in run), key=lambda face: _mean(face.eyes))
-    baseline = Baseline()
-    baseline.learn(by_eyes[len(by_eyes) // 2 :])
-    return baseline
+    return Baseline.of(by_eyes[len(by_eyes) // 2 :])
 
 
 def _mean(eyes: Eyes) -> float:

@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.challenge.baseline import Baseline
 from liveness.challenge.names import Challenge
 from liveness.challenge.sequence import Progress
 from liveness.vision.observation import Face, Landmarks, Observation
@@ -47,7 +48,7 @@ class Depth:
 
     def __init__(self) -> None:
         self._resting: deque[tuple[float, Face]] = deque()
-        self._rest: _Rest | None = None
+        self._rest: Baseline | None = None
         self._side = 0.0
         self._since = 0.0
         self._time = 0.0
@@ -64,8 +65,9 @@ class Depth:
             self._settle(face, observation.time)
             return False
         if self._rest is None:
-            self._rest = _Rest([face for _, face in self._resting] or [face])
-        return self._is_sheet(face, progress) or self._turn(face)
+            self._rest = Baseline.of([face for _, face in self._resting] or [face])
+        asked = progress.challenge in {Challenge.RIGHT, Challenge.LEFT}
+        return self._is_sheet(face, self._rest, asked=asked) or self._turn(face, self._rest)
 
     @property
     def decided(self) -> bool:
@@ -84,10 +86,9 @@ class Depth:
         while time - self._resting[0][0] > _REST_SECONDS:
             self._resting.popleft()
 
-    def _turn(self, face: Face) -> bool:
+    def _turn(self, face: Face, rest: Baseline) -> bool:
         """Follow a turn to either side; it is judged as soon as it lasts, or at its end."""
-        rest = self._known_rest
-        turn = face.pose.yaw - rest.yaw
+        turn = rest.turn(face)
         side = float(np.sign(turn)) if abs(turn) >= _TURNED else 0.0
         if side != self._side:
             flat = self._end()
@@ -95,17 +96,15 @@ class Depth:
             if flat:
                 return True
         if side and abs(rest.stretch(face)) <= _HEAD_STRETCH:
-            self._shifts.append(side * nose_shift(rest.points, face.landmarks))
+            self._shifts.append(side * nose_shift(rest.landmarks, face.landmarks))
         return len(self._shifts) >= _ENOUGH and median(self._shifts) < LEAST_SHIFT
 
-    def _is_sheet(self, face: Face, progress: Progress) -> bool:
+    def _is_sheet(self, face: Face, rest: Baseline, *, asked: bool) -> bool:
         """Whether a turn was asked, and something narrow and flat has been shown for a while."""
-        rest = self._known_rest
-        asked = progress.challenge in {Challenge.RIGHT, Challenge.LEFT}
         if not asked or rest.stretch(face) < _SHEET_STRETCH:
             self._stretched.clear()
             return False
-        self._stretched.append((self._time, nose_shift(rest.points, face.landmarks)))
+        self._stretched.append((self._time, nose_shift(rest.landmarks, face.landmarks)))
         lasted = self._time - self._stretched[0][0] >= _SHEET_SECONDS
         while self._time - self._stretched[0][0] > _SHEET_SECONDS:
             self._stretched.popleft()
@@ -121,26 +120,6 @@ class Depth:
     def _leave(self) -> None:
         self._side = 0.0
         self._shifts.clear()
-
-    @property
-    def _known_rest(self) -> "_Rest":
-        if self._rest is None:
-            raise RuntimeError("no face has been seen at rest")
-        return self._rest
-
-
-class _Rest:
-    """A face at rest: medians of at least one."""
-
-    def __init__(self, faces: list[Face]) -> None:
-        self.yaw = median(face.pose.yaw for face in faces)
-        self._aspect = median(face.aspect for face in faces)
-        centred = [face.landmarks - face.landmarks[_PLANE].mean(axis=0) for face in faces]
-        self.points: Landmarks = np.median(np.array(centred), axis=0).astype(np.float32)
-
-    def stretch(self, face: Face) -> float:
-        """Share by which the face has become taller (or, below 0, lower) for its width."""
-        return face.aspect / self._aspect - 1
 
 
 def nose_shift(front: Landmarks, turned: Landmarks) -> float:

@@ -49,10 +49,14 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A face to be described; `run`: how often the session had started over by then."""
+    """A face to be described, of the frame at `time`.
+
+    `run`: how often the session had started over by then.
+    """
 
     purpose: Purpose
     run: int
+    time: float
     face: Face
 
 
@@ -62,8 +66,6 @@ class Identity:
     def __init__(self) -> None:
         self.changed = False
         """Whether another face has been seen."""
-        self.distance: float | None = None
-        """Of the last comparison."""
         self._run = 0
         self._passed = 0
         self._rest_yaw = 0.0
@@ -81,25 +83,28 @@ class Identity:
         if face is None or observation.faces != 1:
             return None
         if self._due is not None and self._template:
-            return Request(Purpose.CHECK, self._run, face)
+            return Request(Purpose.CHECK, self._run, self._time, face)
         if self._enrols(face, progress):
-            return Request(Purpose.ENROL, self._run, face)
+            return Request(Purpose.ENROL, self._run, self._time, face)
         return None
 
-    def take(self, request: Request, descriptor: Descriptor) -> None:
-        """Be told what came of a request."""
+    def take(self, request: Request, descriptor: Descriptor) -> float | None:
+        """Be told what came of a request; tells how far apart faces are that it compared."""
         if request.run != self._run:
-            return
+            return None
         if request.purpose is Purpose.ENROL:
             self._template.append(descriptor)
-            return
+            return None
         self._checks.append(descriptor)
-        self.distance = distance(self._template, self._checks)
-        if self.distance <= MOST_DISTANCE:
+        apart = distance(self._template, self._checks)
+        if apart <= MOST_DISTANCE:
             self._checks.clear()
-            self._due = None
+            # An answer may come late: a step that was passed since then is still to be compared.
+            if self._due is not None and request.time >= self._due:
+                self._due = None
         elif len(self._checks) >= _CHECKS:
             self.changed = True
+        return apart
 
     @property
     def decided(self) -> bool:
@@ -123,8 +128,8 @@ class Identity:
             self._due = None
         if passed != self._passed:
             self._checked = self._time
-        again = passed > 0 and self._time - self._checked >= _RECHECK
-        if (passed > max(self._passed, 1) or again) and self._due is None:
+        again = passed > 0 and self._due is None and self._time - self._checked >= _RECHECK
+        if passed > max(self._passed, 1) or again:
             self._due = self._checked = self._time
         self._passed = passed
 

@@ -13,6 +13,7 @@ from liveness.evidence.depth import LEAST_SHIFT, Depth, nose_shift
 from liveness.vision.eyes import eyes
 from liveness.vision.observation import Box, Face, Landmarks, Observation, Quality
 from liveness.vision.pose import AVERAGE_FACE, align
+from tests.people import BLANK
 
 FLAT = 0.0
 HEAD = 1.0
@@ -49,11 +50,11 @@ def progress(step: int, challenge: Challenge, *, passed_all: bool = False) -> Pr
 def watch(depth: Depth, faces: Iterable[Face | None], start: float = 1.0) -> bool:
     """Show `faces` during a turn to the left, after a second at rest."""
     for k in range(30):
-        rest = Observation(k, k / 30, 1, face(view(0, seed=k)))
+        rest = Observation(k, k / 30, 1, face(view(0, seed=k)), BLANK)
         assert not depth.update(rest, progress(0, Challenge.FRONT))
     return any(
         depth.update(
-            Observation(30 + k, start + k / 30, 0 if each is None else 1, each),
+            Observation(30 + k, start + k / 30, 0 if each is None else 1, each, BLANK),
             progress(1, Challenge.LEFT),
         )
         for k, each in enumerate(faces)
@@ -111,7 +112,7 @@ def test_a_turn_to_be_judged_is_waited_for_a_moment() -> None:
     assert depth.decided
     assert not watch(depth, list(mislead(HEAD, 2)))
     assert not depth.decided
-    later = Observation(99, 1.8, 1, next(mislead(HEAD, 1)))
+    later = Observation(99, 1.8, 1, next(mislead(HEAD, 1)), BLANK)
     assert not depth.update(later, progress(1, Challenge.LEFT, passed_all=True))
     assert depth.decided
 

@@ -3,11 +3,11 @@ import pytest
 from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Hint
 from liveness.vision.observation import Face, Observation
-from tests.people import a_face
+from tests.people import BLANK, a_face
 
 
 def seen(face: Face | None, faces: int = 1) -> Observation:
-    return Observation(0, 0.0, faces, face)
+    return Observation(0, 0.0, faces, face, BLANK)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from liveness.evidence.identity import (
     distance,
 )
 from liveness.vision.observation import Observation
-from tests.people import a_face
+from tests.people import BLANK, a_face
 
 GENERATOR = np.random.default_rng(1)
 
@@ -37,6 +37,7 @@ class Session:
         self.frame = 0
         self.delay = delay
         self.asked: list[Purpose] = []
+        self.told: list[float | None] = []
 
     def show(
         self,
@@ -54,9 +55,9 @@ class Session:
             hint = Hint.PASSED if passed and k == frames - 1 else Hint.HOLD
             share = 1.0 if hint is Hint.PASSED else min(k / 15, 1.0)
             progress = Progress(step, 4, Challenge.FRONT, share, hint, passed_all)
-            observation = Observation(self.frame, self.frame / 30, 1, a_face(yaw))
+            observation = Observation(self.frame, self.frame / 30, 1, a_face(yaw), BLANK)
             if waiting is not None and k >= waiting[0]:
-                self.identity.take(waiting[1], seen(person))
+                self.told.append(self.identity.take(waiting[1], seen(person)))
                 waiting = None
             request = self.identity.follow(observation, progress)
             self.frame += 1
@@ -73,8 +74,9 @@ def test_the_same_person_all_the_way_is_not_changed() -> None:
     session.show(HER, 3, passed_all=True)
     assert session.identity.decided
     assert not session.identity.changed
-    assert session.identity.distance is not None
-    assert session.identity.distance < MOST_DISTANCE
+    distances = [each for each in session.told if each is not None]
+    assert len(distances) >= 3
+    assert 0 < max(distances) < MOST_DISTANCE
     assert 3 <= session.asked.count(Purpose.CHECK) <= 6, "one a step, or another for a lost one"
     assert 2 <= session.asked.count(Purpose.ENROL) <= 3
 
@@ -98,12 +100,28 @@ def test_somebody_who_passes_nothing_is_compared_as_well() -> None:
     assert session.identity.changed
 
 
+def test_an_answer_about_the_face_before_does_not_stand_for_the_one_after() -> None:
+    session = Session(delay=25)
+    session.show(HER, 0, frames=60, passed=True)
+    session.show(HER, 1, frames=60, passed=True)
+    late = session.identity.follow(
+        Observation(session.frame, session.frame / 30, 1, a_face(), BLANK),
+        Progress(2, 4, Challenge.BLINK, 0.1, Hint.BLINK),
+    )
+    assert late is not None, "the step just passed is to be compared"
+    session.show(HIM, 3, frames=10, passed=True, answered=False)
+    session.identity.take(late, seen(HER))
+    assert not session.identity.decided
+    session.show(HIM, 3, frames=90, passed_all=True)
+    assert session.identity.changed
+
+
 def test_one_strange_descriptor_is_not_another_person() -> None:
     session = Session()
     session.show(HER, 0, passed=True)
     session.show(HER, 1, passed=True)
     progress = Progress(2, 4, Challenge.LEFT, 0.1, Hint.TURN_MORE)
-    request = session.identity.follow(Observation(99, 1.4, 1, a_face()), progress)
+    request = session.identity.follow(Observation(99, 1.4, 1, a_face(), BLANK), progress)
     assert request is not None
     session.identity.take(request, HIM)
     assert not session.identity.changed
@@ -126,7 +144,7 @@ def test_an_answer_from_before_the_session_started_over_is_forgotten() -> None:
     session = Session()
     session.show(HER, 0, passed=True)
     old = session.identity.follow(
-        Observation(50, 2.0, 1, a_face()), Progress(1, 4, Challenge.LEFT, 0.1, Hint.PASSED)
+        Observation(50, 2.0, 1, a_face(), BLANK), Progress(1, 4, Challenge.LEFT, 0.1, Hint.PASSED)
     )
     assert old is not None
     session.show(HIM, 0, frames=5)
@@ -151,9 +169,9 @@ def test_the_last_comparison_is_waited_for_but_not_forever() -> None:
 def test_no_face_and_two_faces_are_not_described() -> None:
     identity = Identity()
     progress = Progress(0, 4, Challenge.FRONT, 0.9, Hint.HOLD)
-    assert identity.follow(Observation(0, 0.0, 0, None), progress) is None
-    assert identity.follow(Observation(1, 0.1, 2, a_face()), progress) is None
-    assert identity.follow(Observation(2, 0.2, 1, a_face()), progress) is not None
+    assert identity.follow(Observation(0, 0.0, 0, None, BLANK), progress) is None
+    assert identity.follow(Observation(1, 0.1, 2, a_face(), BLANK), progress) is None
+    assert identity.follow(Observation(2, 0.2, 1, a_face(), BLANK), progress) is not None
 
 
 def test_distances_are_of_means() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from liveness.challenge.names import Challenge
 from liveness.challenge.plan import Plan
-from liveness.challenge.sequence import Failure
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import (
     BLINKING,
@@ -23,6 +22,7 @@ from liveness.testing.puppet import (
 )
 from liveness.testing.raster import Picture
 from liveness.testing.rehearsal import rehearse
+from liveness.verdict import Reason
 from liveness.vision.landmarks import Landmarker
 from tests.conftest import PEOPLE
 
@@ -87,7 +87,7 @@ def test_one_wrong_turn_is_set_back_and_may_still_pass(
 
 def test_two_wrong_turns_fail(portrait: Portrait, landmarker: Landmarker) -> None:
     done = rehearse(Puppet(portrait, LOST), Plan(generator=random.Random(3)), landmarker)
-    assert done.failure is Failure.WRONG_MOVES
+    assert done.verdict.reasons == (Reason.WRONG_MOVES,)
 
 
 def test_no_two_frames_are_alike(portrait: Portrait) -> None:

@@ -11,7 +11,7 @@ from liveness.scoring import Scorer, Scoring
 from liveness.vision.card import Card, Network
 from liveness.vision.observation import Face, Landmarks, Observation
 from liveness.vision.spoof import SpoofModel
-from tests.people import a_face
+from tests.people import BLANK, a_face
 
 RATE = 4.0
 THRESHOLD = 0.5
@@ -53,7 +53,7 @@ async def scoring(model: Model) -> AsyncIterator[Scoring]:
 
 
 def seen(time: float, face: Face | None = None, faces: int = 1) -> Observation:
-    return Observation(round(time * 30), time, faces, face or a_face())
+    return Observation(round(time * 30), time, faces, face or a_face(), BLANK)
 
 
 async def offer(scorer: Scorer, *observations: Observation) -> None:
@@ -84,7 +84,7 @@ async def test_one_frame_at_a_time(scoring: Scoring, model: Model) -> None:
 
 async def test_what_cannot_be_scored_is_passed_over(scoring: Scoring, model: Model) -> None:
     scorer = scoring.scorer()
-    turned, nobody = a_face(yaw=35), Observation(0, 2.0, 0, None)
+    turned, nobody = a_face(yaw=35), Observation(0, 2.0, 0, None, BLANK)
     await offer(scorer, seen(0, turned), seen(1, faces=2), nobody)
     assert model.calls == 0
     assert scorer.average is None

@@ -13,7 +13,7 @@ from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import REACTION, Failure, Progress, Sequence
 from liveness.evidence.repetition import Repetition
 from liveness.vision.observation import Face, Observation
-from tests.people import FRAME, Recording, a_face, a_thumbnail, observe
+from tests.people import BLANK, FRAME, Recording, a_face, a_thumbnail, observe
 
 FRONT, RIGHT, LEFT, BLINK = Challenge
 
@@ -50,7 +50,7 @@ def live(
     for frame in range(int(seconds / FRAME)):
         time = frame * FRAME
         face = person(time, progress)
-        progress = sequence.update(Observation(frame, time, 1 if face else 0, face))
+        progress = sequence.update(Observation(frame, time, 1 if face else 0, face, BLANK))
         sequence.prompted(time)
         seen.append(progress)
         if progress.passed_all or progress.failure:

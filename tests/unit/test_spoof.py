@@ -26,7 +26,7 @@ from liveness.vision.observation import Landmarks, Observation
 from liveness.vision.spoof import MOST_YAW, SpoofModel, live_share, usable
 from tests.conftest import missing
 from tests.networks import write_onnx, write_tflite
-from tests.people import a_face
+from tests.people import BLANK, a_face
 
 BLUE, GREEN, RED = 40, 80, 160
 COLOUR = av.VideoFrame.from_ndarray(
@@ -166,11 +166,11 @@ def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
 
 def test_only_one_face_that_looks_here_is_scored() -> None:
     face = a_face(yaw=MOST_YAW - 1)
-    assert usable(Observation(0, 0.0, 1, face)) is face
-    assert usable(Observation(0, 0.0, 2, face)) is None
-    assert usable(Observation(0, 0.0, 0, None)) is None
+    assert usable(Observation(0, 0.0, 1, face, BLANK)) is face
+    assert usable(Observation(0, 0.0, 2, face, BLANK)) is None
+    assert usable(Observation(0, 0.0, 0, None, BLANK)) is None
     for yaw in (MOST_YAW + 1, -MOST_YAW - 1):
-        assert usable(Observation(0, 0.0, 1, a_face(yaw=yaw))) is None
+        assert usable(Observation(0, 0.0, 1, a_face(yaw=yaw), BLANK)) is None
 
 
 @pytest.fixture(scope="module")
