@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ifaddr
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -30,53 +31,82 @@ BACKDATE = timedelta(days=1)
 
 Address = IPv4Address | IPv6Address
 
+_NAME = x509.Name(
+    [
+        x509.NameAttribute(NameOID.COMMON_NAME, "liveness"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Made by this liveness server for itself"),
+    ]
+)
+"""Subject and issuer of what is made here; whatever carries another one is somebody else's."""
+
 
 def server_context(cert_dir: Path) -> ssl.SSLContext:
-    """Take the certificate in `cert_dir`, or make one; raises `CertificateError`."""
+    """Take the certificate in `cert_dir`, or make one; raises `CertificateError`.
+
+    Only a certificate that was made here is ever replaced, and no key: the rest is the operator's.
+    """
     certificate, key = cert_dir / CERTIFICATE_FILE, cert_dir / KEY_FILE
     try:
         if needs_renewal(certificate, key, datetime.now(UTC)):
             _make(certificate, key, datetime.now(UTC))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise CertificateError(f"{cert_dir}: {error}") from error
+        context.load_cert_chain(certificate, key, _no_password)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        names = f"{certificate} and {key}"
+        raise CertificateError(f"{names}: {error}. Without them new ones are made") from error
     return context
 
 
-def needs_renewal(certificate: Path, key: Path, now: datetime) -> bool:
-    """Tell whether a pair is missing, or our own and about to expire or unreadable.
+def _no_password() -> str:
+    """Keep OpenSSL from asking on the terminal."""
+    raise ValueError("the key is encrypted")
 
-    A certificate that somebody else issued is theirs to renew.
+
+def needs_renewal(certificate: Path, key: Path, now: datetime) -> bool:
+    """Tell whether there is no certificate, or one of our own that is no good any more.
+
+    That is one that is about to expire, that is another key's, or that lacks an address or a name
+    by which this machine goes now. Raises as `_read_key`.
     """
-    if not certificate.exists() or not key.exists():
+    if not certificate.exists():
         return True
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
-        public = found.public_key()
-        private = serialization.load_pem_private_key(key.read_bytes(), None)
-    except (ValueError, TypeError):
-        return True
-    if found.issuer != found.subject:
+    except ValueError:
         return False
-    return found.not_valid_after_utc - RENEWAL <= now or private.public_key() != public
+    if not found.subject == found.issuer == _NAME:
+        return False
+    if found.not_valid_after_utc - RENEWAL <= now or not key.exists():
+        return True
+    return _read_key(key).public_key() != found.public_key() or not _is_for_this_machine(found)
+
+
+def _is_for_this_machine(certificate: x509.Certificate) -> bool:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    known = {*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)}
+    return known.issuperset([*host_names(), *local_addresses()])
 
 
 def _make(certificate: Path, key: Path, now: datetime) -> None:
-    secret = ec.generate_private_key(ec.SECP256R1())
-    issued = issue(secret, host_names(), local_addresses(), now)
     certificate.parent.mkdir(parents=True, exist_ok=True)
-    _replace(
-        key,
-        secret.private_bytes(
+    if not key.exists():
+        secret = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
-        ),
-        0o600,
-    )
+        )
+        _replace(key, secret, 0o600)
+    issued = issue(_read_key(key), host_names(), local_addresses(), now)
     _replace(certificate, issued.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read a key of our own; raises `OSError`, and cryptography's three for one that is not."""
+    found = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(found, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{path.name} is no key that was made here")
+    return found
 
 
 def issue(
@@ -86,13 +116,12 @@ def issue(
     now: datetime,
 ) -> x509.Certificate:
     """Sign a certificate with its own key, valid for these names and addresses."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "liveness")])
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(address) for address in addresses]
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
+        .subject_name(_NAME)
+        .issuer_name(_NAME)
         .public_key(secret.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATE)
