@@ -1,0 +1,52 @@
+"""What `--store` can say, and the store it means."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from liveness.store import Store
+from liveness.store.memory import MemoryStore
+from liveness.store.sqlite import SqliteStore
+
+MEMORY, SQLITE = "memory", "sqlite"
+FILE = "liveness.db"
+"""In the data directory, for `sqlite` without a path."""
+
+REDIS = ("redis", "rediss")
+
+
+def checked(address: str) -> str:
+    """Raise `ValueError` for what no store is, without repeating what may hold a password."""
+    if address in {MEMORY, SQLITE} or re.fullmatch(rf"{SQLITE}:.+", address):
+        return address
+    try:
+        url = urlsplit(address)
+        port = url.port is None or url.port > 0
+    except ValueError:
+        port = False
+    if not (port and url.scheme in REDIS and url.hostname and re.fullmatch(r"/?\d*", url.path)):
+        raise ValueError(
+            "a store is memory, sqlite, sqlite:PATH or redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/N]"
+        )
+    return address
+
+
+def shown(address: str) -> str:
+    """The address without its password, for eyes and logs."""
+    url = urlsplit(address)
+    if url.password is None:
+        return address
+    netloc = f"{url.username or ''}:***@{url.netloc.rpartition('@')[2]}"
+    return urlunsplit(url._replace(netloc=netloc))
+
+
+async def open_store(address: str, data_dir: Path) -> Store:
+    """Open what `checked` has let through; raises `StoreUnavailable`."""
+    if address == MEMORY:
+        return MemoryStore()
+    kind, _, path = address.partition(":")
+    if kind == SQLITE:
+        return await SqliteStore.open(Path(path) if path else data_dir / FILE)
+    from liveness.store.redis import RedisStore  # noqa: PLC0415 - only who wants it waits for it
+
+    return await RedisStore.open(address)
