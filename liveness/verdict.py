@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from liveness.challenge.sequence import ChallengeResult
 
@@ -34,8 +34,8 @@ ATTACKS = frozenset(
 """Reasons that are evidence of an attack, and not of a session that was cut short."""
 
 
-class Verdict(BaseModel):
-    """What a relying party learns. `spoof_score`: probability that the face is a live one."""
+class Decision(BaseModel):
+    """What a session came to. `spoof_score`: probability that the face is a live one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,12 @@ class Verdict(BaseModel):
     frames: int
     frame_rate: float
     finished_at: datetime
-    token: str | None = None
+
+
+class Verdict(Decision):
+    """What a relying party learns: the decision, and `token`, which proves who decided it."""
+
+    token: str | None = Field(default=None, repr=False)
 
 
 def decide(
