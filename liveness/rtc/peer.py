@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Executor
 
 import structlog
 from aiortc import (
@@ -19,6 +18,8 @@ from pydantic import BaseModel, ValidationError
 from liveness.errors import Unservable
 from liveness.protocol import CHANNEL_LABEL, Ping, Pong
 from liveness.rtc import ice
+from liveness.rtc.decoding import DecodingThreads
+from liveness.rtc.network import Network
 from liveness.rtc.sdp import MAX_CANDIDATES, Offer
 from liveness.rtc.track import VideoTransformTrack
 from liveness.vision.analyser import Analyser
@@ -42,7 +43,7 @@ class Peer:
     """A peer connection and what this server uses of it.
 
     `gone` is set once the connection is over, for good; `connected` once media can flow, or never
-    will because the peer is gone.
+    will because the peer is gone. `fingerprint`: of the certificate that it proved to hold.
     """
 
     def __init__(self, ice_servers: Sequence[RTCIceServer] = ()) -> None:
@@ -55,20 +56,29 @@ class Peer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._candidates = 0
         self._ufrag = ""
+        self._fingerprint: str | None = None
+        self.fingerprint: str | None = None
         self.track: VideoTransformTrack | None = None
         self.offers_channel = False
         self.connected = asyncio.Event()
         self.gone = asyncio.Event()
 
     async def answer(
-        self, offer: Offer, analyser: Analyser, executor: Executor, addresses: Sequence[str] = ()
+        self,
+        offer: Offer,
+        analyser: Analyser,
+        threads: DecodingThreads,
+        network: Network,
     ) -> str:
-        """Answer an offer; raises `Unservable`, after which the peer has to be closed."""
+        """Answer an offer.
+
+        Raises `Unservable`, `PortsExhausted`, after which the peer has to be closed.
+        """
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-            self._choose_tracks(offer, analyser, executor)
-            ice.restrict(connection, addresses)
+            self._choose_tracks(offer, analyser, threads)
+            network.prepare(connection)
             await connection.setLocalDescription()
         except (InternalError, InvalidStateError, OperationError, ValueError) as error:
             raise Unservable(f"The offer cannot be answered: {error}") from error
@@ -76,20 +86,21 @@ class Peer:
             raise Unservable("The offered video cannot be received")
         self.offers_channel = offer.has_channel
         self._ufrag = offer.ufrag
+        self._fingerprint = offer.fingerprint
         if offer.candidates:
             self.add_candidates(offer.candidates, complete=offer.complete)
         return connection.localDescription.sdp
 
-    def _choose_tracks(self, offer: Offer, analyser: Analyser, executor: Executor) -> None:
+    def _choose_tracks(self, offer: Offer, analyser: Analyser, threads: DecodingThreads) -> None:
         """Measure the first video, decline the rest.
 
         What is declined nobody encodes, sends or decodes; packets that come all the same find no
         receiver.
         """
         for transceiver in self._connection.getTransceivers():
-            track = transceiver.receiver.track
-            if self.track is None and track is not None and transceiver.mid == offer.video:
-                self.track = VideoTransformTrack(track, analyser, executor)
+            receiver = transceiver.receiver
+            if self.track is None and receiver.track and transceiver.mid == offer.video:
+                self.track = VideoTransformTrack.of(receiver, analyser, threads)
             else:
                 transceiver.direction = "inactive"
 
@@ -171,6 +182,8 @@ class Peer:
         state = self._connection.connectionState
         if state in {"failed", "closed"}:
             self.gone.set()
+        if state == "connected":
+            self.fingerprint = self._fingerprint
         if state == "connected" or self.gone.is_set():
             self.connected.set()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
+from aiortc.rtcdtlstransport import X509_DIGEST_ALGORITHMS
 from aiortc.sdp import DIRECTIONS, MediaDescription, SessionDescription, candidate_from_sdp
 
 from liveness.errors import InvalidSdp, Unservable
@@ -42,7 +43,8 @@ class Offer:
 
     `sdp`: what aiortc gets. `candidates`: those that have to be looked up first, which would keep
     the answer waiting (mDNS names); `complete`: no more will come. `video`: `mid` of the track to
-    measure. `has_channel`: whether the client opens data channels.
+    measure. `has_channel`: whether the client opens data channels. `fingerprint`: of the one
+    certificate that the peer has to prove to hold, None if it may use several.
     """
 
     sdp: str
@@ -51,6 +53,7 @@ class Offer:
     has_channel: bool
     candidates: tuple[RTCIceCandidate, ...]
     complete: bool
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def read_offer(text: str) -> Offer:
     video = _check(media)
     ufrag = video.ice.usernameFragment if video.ice else None
     has_channel = any(each.kind == "application" for each in media)
-    return Offer(sdp, ufrag or "", video.rtp.muxId, has_channel, tuple(late), complete)
+    mid = video.rtp.muxId
+    return Offer(sdp, ufrag or "", mid, has_channel, tuple(late), complete, _fingerprint(media))
 
 
 def read_fragment(text: str) -> Fragment:
@@ -166,6 +170,26 @@ def _parsed(sdp: str) -> SessionDescription:
         return SessionDescription.parse(sdp)
     except _PARSER_ERRORS:
         raise InvalidSdp from None
+
+
+def _fingerprint(media: list[MediaDescription]) -> str | None:
+    """Name the certificate of the peer, as an a=fingerprint line does (RFC 8122).
+
+    aiortc wants the certificate to match every fingerprint of the section that it bundles the
+    others with, as far as it knows their algorithms; of the other sections it looks at none.
+    """
+    sections = [
+        {
+            (each.algorithm.lower(), each.value.upper())
+            for each in (section.dtls.fingerprints if section.dtls else ())
+            if each.algorithm.lower() in X509_DIGEST_ALGORITHMS
+        }
+        for section in media
+    ]
+    common = set.intersection(*sections)
+    if not common or any(section != common for section in sections):
+        return None
+    return " ".join(min(common))  # sha-256 before longer ones
 
 
 def _check(media: list[MediaDescription]) -> MediaDescription:

@@ -15,6 +15,7 @@ import aiohttp
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
@@ -22,7 +23,8 @@ from aiortc import (
 from yarl import URL
 
 from liveness.protocol import CHANNEL_LABEL, ErrorMessage, State
-from liveness.rtc.ice import LOOPBACK, restrict
+from liveness.rtc.ice import LOOPBACK
+from liveness.rtc.network import Network
 from liveness.testing.raster import Picture
 from liveness.testing.source import Source, as_source
 from liveness.testing.track import SourceTrack
@@ -63,7 +65,8 @@ class HeadlessPeer:
     `token`: of a session made before; without it one is made, of `challenges` if given, with
     `api_key` if the server wants one. `ssl`: False accepts any certificate, for self-signed ones.
     `ice_addresses`: gather candidates on these only; by default on loopback when `url` is there,
-    else on every address. `codec`: VP8 or H264. `data_channel`: False makes an ordinary WHIP
+    else on every address. `relay_only`: have everything go through the TURN server that the server
+    names. `codec`: VP8 or H264. `data_channel`: False makes an ordinary WHIP
     client, whose verdict is asked for over HTTP.
     """
 
@@ -77,6 +80,7 @@ class HeadlessPeer:
         api_key: str | None = None,
         ssl: bool | SSLContext = True,
         ice_addresses: Sequence[str] | None = None,
+        relay_only: bool = False,
         codec: str = "VP8",
         fps: float = 30.0,
         data_channel: bool = True,
@@ -90,9 +94,11 @@ class HeadlessPeer:
         on_loopback = self._url.host in (LOOPBACK, "localhost")
         default = (LOOPBACK,) if on_loopback else ()
         self._addresses = tuple(default if ice_addresses is None else ice_addresses)
+        self._relay_only = relay_only
         self._codec = codec
         self._fps = fps
         self._has_channel = data_channel
+        self._connection: RTCPeerConnection | None = None
         self._pings: asyncio.Task[None] | None = None
         self.session = ""
         self.states: list[State] = []
@@ -103,8 +109,6 @@ class HeadlessPeer:
         self._verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._connected = asyncio.Event()
         self._ended = asyncio.Event()
-        # Without a list aiortc would ask a public STUN server.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._track = SourceTrack(self._source, self._fps)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -150,16 +154,17 @@ class HeadlessPeer:
                 await self._whip.leave()
         if not self._verdict.cancel() and not self._verdict.cancelled():
             self._verdict.exception()  # has been seen, even if nobody asked for the verdict
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._connection.close()
+        if self._connection is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await self._connection.close()
         await self._whip.close()
 
     async def _connect(self) -> None:
         if self.token is None:
             await self._whip.create(self._challenges, self._api_key)
             self.token = self._whip.token
-        connection = self._connection
+        self._connection = connection = RTCPeerConnection(await self._configuration())
         transceiver = connection.addTransceiver(self._track, direction="sendonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         wanted = [c for c in codecs if c.mimeType.lower() == f"video/{self._codec}".lower()]
@@ -170,8 +175,9 @@ class HeadlessPeer:
             channel = connection.createDataChannel(CHANNEL_LABEL)
             channel.on("message", self._heard)
             channel.on("close", self._ended.set)
-        connection.on("connectionstatechange", self._state_changed)
-        restrict(connection, self._addresses)
+        connection.on("connectionstatechange", lambda: self._changed(connection.connectionState))
+        if not self._relay_only:
+            Network(self._addresses).prepare(connection)
         await connection.setLocalDescription()
         answer = await self._whip.publish(connection.localDescription.sdp)
         self.session = self._whip.session
@@ -182,10 +188,16 @@ class HeadlessPeer:
         if self._has_channel:
             self._pings = asyncio.create_task(self._ping(channel))
 
-    def _state_changed(self) -> None:
-        if self._connection.connectionState in ("closed", "failed"):
+    async def _configuration(self) -> RTCConfiguration:
+        if not self._relay_only:  # without a list aiortc would ask a public STUN server
+            return RTCConfiguration(iceServers=[])
+        servers = await self._whip.ice_servers()
+        return RTCConfiguration(servers, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+
+    def _changed(self, state: str) -> None:
+        if state in ("closed", "failed"):
             self._ended.set()
-        if self._connection.connectionState in ("connected", "closed", "failed"):
+        if state in ("connected", "closed", "failed"):
             self._connected.set()
 
     def _heard(self, text: str | bytes) -> None:
@@ -237,6 +249,7 @@ class Options(TypedDict, total=False):
     api_key: str | None
     ssl: bool | SSLContext
     ice_addresses: Sequence[str] | None
+    relay_only: bool
     codec: str
     fps: float
     data_channel: bool

@@ -7,6 +7,7 @@ from ssl import SSLContext
 from typing import Any
 
 import aiohttp
+from aiortc import RTCIceServer
 from yarl import URL
 
 from liveness.verdict import Verdict
@@ -53,6 +54,15 @@ class WhipClient:
         created = json.loads(text)
         self.token, self.session = created["token"], created["id"]
         self._endpoint = self._url.join(URL(created["whip_url"]))
+
+    async def ice_servers(self) -> list[RTCIceServer]:
+        """Ask which ICE servers help (RFC 9725 section 4.6)."""
+        _, response = await self._request("OPTIONS", self._endpoint, key=self.token)
+        servers = []
+        for link in response.links.getall("ice-server", []):
+            names = {"username", "credential"} & set(link)
+            servers.append(RTCIceServer(str(link["url"]), **{n: str(link[n]) for n in names}))
+        return servers
 
     async def publish(self, offer: str) -> str:
         """Send an offer (RFC 9725 section 4.2); return the answer."""

@@ -45,6 +45,29 @@ def test_an_offer_is_understood() -> None:
     assert read_offer(OFFER) == offer
 
 
+FINGERPRINT = "a=fingerprint:sha-256 00:11\n"
+STRONGER = "a=fingerprint:sha-512 22:33\n"
+UNCHECKED = "a=fingerprint:sha-1 44:55\n"  # aiortc does not know it: anybody could claim it
+
+
+@pytest.mark.parametrize(
+    ("offer", "fingerprint"),
+    [
+        (OFFER, "sha-256 00:11"),
+        (OFFER.replace("sha-256 00:11", "SHA-256 0a:fF"), "sha-256 0A:FF"),
+        (OFFER.replace(FINGERPRINT, STRONGER + FINGERPRINT), "sha-256 00:11"),
+        (OFFER.replace(FINGERPRINT, UNCHECKED + STRONGER), "sha-512 22:33"),
+        (OFFER.replace(FINGERPRINT, UNCHECKED), None),
+        (SESSION + FINGERPRINT + (VIDEO + CHANNEL).replace(FINGERPRINT, ""), "sha-256 00:11"),
+        # Only that of the section which carries the others is held against the certificate.
+        (SESSION + VIDEO + CHANNEL.replace("00:11", "66:77"), None),
+        (SESSION + VIDEO + CHANNEL.replace(FINGERPRINT, FINGERPRINT + STRONGER), None),
+    ],
+)
+def test_a_fingerprint_is_one_that_will_be_checked(offer: str, fingerprint: str | None) -> None:
+    assert read_offer(offer).fingerprint == fingerprint
+
+
 def test_the_answer_will_be_passive() -> None:
     assert "actpass" not in read_offer(OFFER).sdp
     media = SessionDescription.parse(read_offer(OFFER).sdp).media
