@@ -10,6 +10,7 @@ import av
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from liveness.rtc import jitter
 from liveness.rtc.decoding import DecodingThreads, Lane, divert
 from liveness.vision.analyser import Analyser
 from liveness.vision.frame import Luma
@@ -89,6 +90,8 @@ class VideoTransformTrack(MediaStreamTrack):
         self.counters = Counters()
         self.frame: av.VideoFrame | None = None
         """What the newest observation was made of."""
+        self.arrival = 0.0
+        """When that came, seconds of `time.monotonic`."""
         self.too_large: tuple[int, int] | None = None
         """Width and height of a picture that is: nothing is measured any more."""
         self.lane = Lane(threads, self)
@@ -96,7 +99,7 @@ class VideoTransformTrack(MediaStreamTrack):
         self._analyser = analyser
         self._event_loop = asyncio.get_running_loop()
         self._clock = MediaClock()
-        self._measured: deque[tuple[av.VideoFrame, Observation]] = deque()
+        self._measured: deque[tuple[av.VideoFrame, float, Observation]] = deque()
         self._passed: deque[av.VideoFrame] = deque(maxlen=MAX_PASSED)
         self._error: Exception | None = None
         self._arrived = asyncio.Event()
@@ -109,6 +112,7 @@ class VideoTransformTrack(MediaStreamTrack):
     ) -> "VideoTransformTrack":
         """Measure what a peer sends to `receiver`, which has not begun to receive."""
         track = cls(analyser, threads)
+        jitter.install(receiver)
         divert(receiver, track.lane)
         return track
 
@@ -119,7 +123,7 @@ class VideoTransformTrack(MediaStreamTrack):
         """
         while self.too_large is None:
             if self._measured:
-                self.frame, observation = self._measured.popleft()
+                self.frame, self.arrival, observation = self._measured.popleft()
                 yield observation
             elif self._error is not None:
                 raise self._error
@@ -164,7 +168,7 @@ class VideoTransformTrack(MediaStreamTrack):
         late = time.monotonic() - arrival > MAX_WAIT or len(self._measured) >= MAX_MEASURED
         observation = None if late else self._measure(frame, moment)
         self.counters.dropped += late
-        self._event_loop.call_soon_threadsafe(self._taken, frame, observation)
+        self._event_loop.call_soon_threadsafe(self._taken, frame, arrival, observation)
 
     def skip(self, frames: int) -> None:
         """Count frames that came too fast to be decoded."""
@@ -191,12 +195,12 @@ class VideoTransformTrack(MediaStreamTrack):
 
     # Back on the event loop.
 
-    def _taken(self, frame: av.VideoFrame, observation: Observation | None) -> None:
+    def _taken(self, frame: av.VideoFrame, arrival: float, observation: Observation | None) -> None:
         if self.readyState == "ended":
             return
         self._passed.append(frame)
         if observation is not None:
-            self._measured.append((frame, observation))
+            self._measured.append((frame, arrival, observation))
         self._wake()
 
     def _ended(self, error: Exception | None) -> None:
