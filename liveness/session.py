@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress, Sequence
 from liveness.evidence.findings import Evidence
 from liveness.identifying import Identifier
+from liveness.metrics import Meter
 from liveness.rtc.peer import Peer
-from liveness.rtc.track import VideoTransformTrack
+from liveness.rtc.track import MOST_PIXELS, Counters, VideoTransformTrack
 from liveness.scoring import Scorer
 from liveness.store import Status
 from liveness.verdict import Reason, Verdict, decide
@@ -49,10 +50,23 @@ VISIBLE = 0.02
 log = structlog.get_logger(__name__)
 
 Kept = Callable[[Status, Verdict | None], Awaitable[None]]
+Signed = Callable[[Verdict], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a session needs of the server around it.
+
+    `keep` stores how far it has come, `sign` gives the verdict its token, `meter` counts.
+    """
+
+    keep: Kept
+    sign: Signed
+    meter: Meter
 
 
 class Session:
-    """One person's try. `keep` stores how far it has come, `limit` is in seconds of video."""
+    """One person's try. `limit`: seconds of video."""
 
     def __init__(
         self,
@@ -60,11 +74,12 @@ class Session:
         sequence: Sequence,
         scorer: Scorer,
         identifier: Identifier,
-        keep: Kept,
+        host: Host,
         *,
         limit: float,
     ) -> None:
-        self._keep = keep
+        self._host = host
+        self._counted = Counters()
         self._limit = limit
         self._sequence = sequence
         self._scorer = scorer
@@ -82,15 +97,16 @@ class Session:
             self._stopped.set_result(reason)
 
     async def run(self) -> Verdict:
-        """Live: connect, follow the video, decide, keep the verdict, tell it, close."""
+        """Live: connect, follow the video, decide, sign, keep the verdict, tell it, close."""
         try:
             reasons = await self._reasons_to_end()
-            verdict = self._decide(reasons)
-            await self._keep(Status.FINISHED, verdict)
+            verdict = self._host.sign(self._decide(reasons))
+            await self._host.keep(Status.FINISHED, verdict)
             await self.peer.farewell(protocol.VerdictMessage(**verdict.model_dump()))
         finally:
             await self._identifier.close()
             await self.peer.close()
+            self._host.meter.count(self._track.counters, self._counted)
         return verdict
 
     async def _reasons_to_end(self) -> tuple[Reason, ...]:
@@ -126,7 +142,7 @@ class Session:
         await self._connected.wait()
         async for observation in self._track.observations():
             if observation.frame == 0:
-                await self._keep(Status.RUNNING, None)
+                await self._host.keep(Status.RUNNING, None)
             self._time = observation.time
             if progress is None or not progress.passed_all:
                 progress = self._sequence.update(observation)
@@ -138,11 +154,24 @@ class Session:
             if progress.passed_all:
                 if self._decided:
                     return ()
+                if self._identifier.overdue:  # nobody passes uncompared
+                    return (Reason.SERVER_LOST,)
                 progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
             if observation.time > self._limit:
                 return (Reason.TIME_LIMIT,)
             self._tell(observation, progress)
-        return (Reason.PEER_LEFT,)
+        return (self._end_of_video(),)
+
+    def _end_of_video(self) -> Reason:
+        """Tell why no further frame is measured."""
+        if self._track.too_large is None:
+            return Reason.PEER_LEFT
+        width, height = self._track.too_large
+        log.info("video too large", width=width, height=height)
+        detail = f"The video is too large: {width} x {height}; at most {MOST_PIXELS} pixels"
+        code = protocol.ErrorCode.VIDEO_TOO_LARGE
+        self.peer.say(protocol.ErrorMessage(code=code, detail=detail))
+        return Reason.NO_MEDIA
 
     def _look(self, observation: Observation, progress: Progress) -> Reason | None:
         """Look for evidence of an attack; slow looks are taken elsewhere, and told later."""
@@ -169,10 +198,11 @@ class Session:
             return Reason.NEVER_CONNECTED
         if peer.gone.is_set():
             return Reason.NEVER_CONNECTED
-        await self._keep(Status.CONNECTED, None)
+        await self._host.keep(Status.CONNECTED, None)
         self._connected.set()
         started = time.monotonic()
         while not peer.gone.is_set():
+            self._host.meter.count(counters, self._counted)
             newest = counters.arrival or started
             if time.monotonic() > newest + SILENCE_LIMIT:
                 answers = await peer.answers(PROBE_LIMIT)
@@ -190,6 +220,7 @@ class Session:
             if not worth_sending(self._sent, state) or not self.peer.say(state):
                 return
             self._sent = state
+            self._host.meter.told(time.monotonic() - self._track.arrival)
         elif self.peer.offers_channel and observation.time < CHANNEL_LIMIT:
             return  # it is about to open
         self._sequence.prompted(observation.time)
