@@ -89,12 +89,17 @@ class Identifier:
 
     @property
     def decided(self) -> bool:
-        """Whether every passed step has been compared, or is not going to be."""
+        """Whether every passed step has been compared."""
         return self._identity.decided
 
+    @property
+    def overdue(self) -> bool:
+        """Whether a comparison has been waited for in vain."""
+        return self._identity.overdue
+
     async def close(self) -> None:
-        """Let go of what is under way, and say so where nothing was decided."""
-        if self._identity.overdue:
+        """Let go of what is under way."""
+        if self.overdue:
             log.warning("faces were not compared: no answer in time")
         if self._running is not None:
             _, task = self._running

@@ -36,8 +36,9 @@ _FRONTAL = 8.0
 # Seconds of video after which a person who passes nothing is compared again.
 _RECHECK = 3.0
 
-PATIENCE = 3.0
-"""Seconds of video until a comparison that has not been made is given up."""
+PATIENCE = 8.0
+"""Seconds of video until a comparison that has not been made will not be: it takes .1 on a machine
+that is not full."""
 
 
 class Purpose(StrEnum):
@@ -108,8 +109,8 @@ class Identity:
 
     @property
     def decided(self) -> bool:
-        """Whether every passed step has been compared, or is not going to be."""
-        return self._due is None or self.overdue
+        """Whether every passed step has been compared."""
+        return self._due is None
 
     @property
     def overdue(self) -> bool:
