@@ -2,6 +2,8 @@
 # make test ARGS="-k whip"              every test, or some
 # make setup GTX=1                      bring the GTX landmark weights as well, 40 MB
 # make lint | bench | setup | pins      pins: after a change of pyproject.toml's dependencies
+# make bench-quick                      what four sessions cost, under two minutes
+# make bench-spoof                      what the anti-spoof net says to people and to attacks
 
 PYTHON ?= python3.11
 ifeq ($(shell sh -c "command -v $(PYTHON)"),)
@@ -11,13 +13,14 @@ BIN := .venv/bin
 CI ?=
 ARGS ?=
 # What the tests need from Debian, as the names of packages and of what they install.
-TEST_PACKAGES := chromium nodejs npm
-TEST_COMMANDS := chromium node npm
+TEST_PACKAGES := chromium nodejs npm redis-server coturn
+TEST_COMMANDS := chromium node npm redis-server turnserver
+POLICY := /usr/sbin/policy-rc.d
 
 COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
-.PHONY: setup models run test lint bench pins system-packages
+.PHONY: setup models run test lint bench bench-quick bench-spoof pins system-packages
 .DELETE_ON_ERROR:
 
 setup: .venv/.run .venv/.dev models
@@ -59,17 +62,26 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.dev
-	PYTHONPATH=. $(BIN)/python bench/media_path.py $(ARGS)
+bench: .venv/.dev models
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: .venv/.dev models
+	$(BIN)/python -m bench --quick $(ARGS)
+
+bench-spoof: .venv/.dev models
+	PYTHONPATH=. $(BIN)/python bench/spoof_scores.py $(ARGS)
 
 # As root beside apt-get what is missing is installed, else it is named and its tests are skipped;
-# with CI=true those tests fail instead.
+# with CI=true those tests fail instead. The policy keeps Debian from starting servers (Redis, coturn)
+# as they are installed: tests start their own.
 system-packages:
 	@missing=""; for command in $(TEST_COMMANDS); do \
 		command -v $$command >/dev/null || missing="$$missing $$command"; done; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing for the tests"; \
+		[ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT INT TERM; \
+			printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); }; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
 			--no-install-recommends $(TEST_PACKAGES) >/dev/null; \
 	else \

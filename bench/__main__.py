@@ -1,251 +1,284 @@
-"""What a frame costs: this server, next to an aiortc peer that only receives and decodes.
+"""What a session costs, how many a core carries, and how fresh the state stays.
 
-    python bench/media_path.py [--sessions 4] [--seconds 20]
+    make bench                  everything, about a quarter of an hour
+    make bench-quick            the cost of four sessions, under two minutes
 
-Both get the same clip, encoded once (VP8, 640x480, 30 frames a second, about 1 Mbit/s, a face that
-sways and blinks), from the same sender in a process of its own, and are held on one core. CPU time
-is the receiving process's own, counted by the kernel, over the frames that it received.
+The server and, as the floor, an aiortc peer that only receives and decodes get the same video from
+the same sender, each in a process of its own. Both sides of a ratio are measured in one run.
 """
 
 import argparse
 import asyncio
 import json
-import multiprocessing as mp
 import os
-import re
+import platform
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from fractions import Fraction
-from itertools import count
-from multiprocessing.connection import Connection
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import aiohttp
-import av
-from aiohttp import web
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from bench import report, sender
+from bench.clips import ENCODINGS, VGA, Clip, Encoding, Moves, idle
+from bench.receiver import Kind, Reading, Receiver, receiving
 
-from liveness import hugepages
-from liveness.app import create_app
-from liveness.protocol import CHANNEL_LABEL
-from liveness.rtc import ice
-from liveness.settings import Settings
-from liveness.testing.portrait import Portrait
-from liveness.testing.puppet import Puppet
-
-RATE = 30
-BITS_A_SECOND = 1_000_000
-CLIP_SECONDS = 10
-LOOPBACK = "127.0.0.1"
-WARM_UP = 4.0
+WARM_UP = 5.0
 """Seconds until every session has its face and its rhythm."""
 
-GOAL = 2.5
-"""How many times the bare receiver's CPU time a measured frame may cost."""
+ALL_IN = ("--most-load", "0")
+"""Lets in whoever comes: how full is too full is what is to be found out."""
 
-# Turns that the clip's face never makes: the sessions last as long as the measurement.
-CHALLENGES = ["front", "right"]
+FRESH = 0.1
+"""Seconds that a state may be behind its frame."""
+
+LEAST_MEASURED, LEAST_FRESH = 0.99, 0.95
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of the receiving process, after warming up."""
+class Point:
+    """One measurement; CPU in milliseconds a frame, delays in milliseconds."""
 
+    kind: Kind
+    encoding: str
+    cores: int
+    sessions: int
+    refused: int
     cpu: float
-    frames: int
-    dropped: int
+    busy: float
+    measured: float = 0.0
+    fresh: float = 0.0
+    delay_median: float = 0.0
+    delay_95: float = 0.0
+    round_trip_median: float = 0.0
+    memory: float = 0.0
 
     @property
-    def milliseconds(self) -> float:
-        return 1000 * self.cpu / self.frames
+    def carried(self) -> bool:
+        """Whether that many sessions are well served."""
+        return self.measured >= LEAST_MEASURED and self.fresh >= LEAST_FRESH
 
 
-class Clip(MediaStreamTrack):
-    """Sends a file's encoded packets over and over, in time."""
+class Bench:
+    """Measures on the first cores, sends from the last one."""
 
-    kind = "video"
+    def __init__(self, seconds: float) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        self.receiving, self.sending = cores[:-1] or cores, cores[-1:]
+        self.seconds = seconds
 
-    def __init__(self, path: Path, delay: float) -> None:
-        super().__init__()
-        with av.open(path) as container:
-            packets = [packet for packet in container.demux(video=0) if packet.size]
-            self._packets = [(bytes(packet), packet.is_keyframe) for packet in packets]
-        self._numbers = count()
-        self._start = time.monotonic() + delay
+    def measure(
+        self,
+        kind: Kind,
+        clip: Clip,
+        sessions: int,
+        *,
+        encoding: Encoding = VGA,
+        cores: int = 1,
+        options: tuple[str, ...] = ALL_IN,
+    ) -> Point:
+        """Start a receiver, send to it, and read what it cost."""
+        workers = () if kind == "bare" else ("--workers", str(cores))
+        with receiving(kind, self._cores(cores), *options, *workers) as receiver:
+            before, after, outcomes = self._run(receiver, clip, encoding, sessions, kind)
+            memory = receiver.memory()
+        return point(kind, encoding, cores, outcomes, before, after, memory)
 
-    async def recv(self) -> "av.Packet[av.stream.Stream]":
-        number = next(self._numbers)
-        await asyncio.sleep(self._start + number / RATE - time.monotonic())
-        data, key = self._packets[number % len(self._packets)]
-        packet = av.Packet(data)
-        packet.pts = packet.dts = number
-        packet.time_base = Fraction(1, RATE)
-        packet.is_keyframe = key
-        return packet
+    def _cores(self, count: int) -> list[int]:
+        """So many; the sender's as well where there are no others, which is then told."""
+        return [*self.receiving, *self.sending][:count]
 
-
-def encode(path: Path) -> None:
-    """Render a face that was asked nothing, and encode it as a browser would."""
-    face = Puppet(Portrait.astronaut(), seed=1)
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libvpx", RATE)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        stream.bit_rate = BITS_A_SECOND
-        stream.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-        for number in range(RATE * CLIP_SECONDS):
-            frame = av.VideoFrame.from_ndarray(face.frame(number / RATE), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-
-
-async def send(url: str, clip: Path, sessions: int, seconds: float) -> None:
-    """Publish the clip so many times, spread over a frame's time."""
-    async with aiohttp.ClientSession(url) as http:
-        peers = [await connect(http, clip, each / RATE / sessions) for each in range(sessions)]
-        await asyncio.sleep(seconds)
-        await asyncio.gather(*(peer.close() for peer in peers))
-
-
-async def connect(http: aiohttp.ClientSession, clip: Path, delay: float) -> RTCPeerConnection:
-    created = await (await http.post("/api/sessions", json={"challenges": CHALLENGES})).json()
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTransceiver(Clip(clip, delay), "sendonly")
-    peer.createDataChannel(CHANNEL_LABEL)
-    ice.restrict(peer, [LOOPBACK])
-    await peer.setLocalDescription(await peer.createOffer())
-    headers = {"Authorization": f"Bearer {created['token']}", "Content-Type": "application/sdp"}
-    answer = await http.post("/whip", data=peer.localDescription.sdp, headers=headers)
-    answer.raise_for_status()
-    await peer.setRemoteDescription(RTCSessionDescription(await answer.text(), "answer"))
-    return peer
+    def _run(
+        self, receiver: Receiver, clip: Clip, encoding: Encoding, sessions: int, kind: Kind
+    ) -> tuple[Reading, Reading, list[sender.Outcome]]:
+        whole = WARM_UP + self.seconds
+        with elsewhere(self.sending) as pool:
+            outcomes = pool.submit(_watch, receiver.url, clip, encoding, sessions, whole + 1)
+            time.sleep(sessions * sender.STAGGER + WARM_UP)
+            if kind == "profiled":
+                os.kill(receiver.pid, signal.SIGUSR1)
+            before = receiver.read()
+            time.sleep(self.seconds)
+            after = receiver.read()
+            if kind == "profiled":
+                os.kill(receiver.pid, signal.SIGUSR1)
+            return before, after, outcomes.result()
 
 
-async def drain(track: MediaStreamTrack) -> None:
-    """Read a track to its end and throw it away."""
+def _watch(
+    url: str, clip: Clip, encoding: Encoding, sessions: int, seconds: float
+) -> list[sender.Outcome]:
+    return asyncio.run(sender.watch(url, clip, encoding, sessions, seconds))
+
+
+def _check(url: str, moves: Moves, people: int) -> list[sender.Outcome]:
+    return asyncio.run(sender.check(url, moves, VGA, people))
+
+
+def _come_and_go(url: str, clip: Clip, sessions: int) -> None:
+    asyncio.run(sender.come_and_go(url, clip, VGA, sessions, 3.0))
+
+
+@contextmanager
+def elsewhere(cores: list[int]):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a pool
+    """Have a process of its own on these cores."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
     try:
-        while True:
-            await track.recv()
-    except MediaStreamError:
-        return
+        with ProcessPoolExecutor(1) as pool:
+            pool.submit(os.getpid).result()  # started here, on these cores
+            os.sched_setaffinity(0, everywhere)
+            yield pool
+    finally:
+        os.sched_setaffinity(0, everywhere)
 
 
-def bare_app() -> web.Application:
-    """Take the same requests, receive and decode, and throw away."""
-    app = web.Application()
-    peers: list[RTCPeerConnection] = []
-    tasks: list[asyncio.Task[None]] = []
-
-    async def create(_request: web.Request) -> web.Response:
-        return web.json_response({"token": "any"})
-
-    async def publish(request: web.Request) -> web.Response:
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        peers.append(peer)
-        await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
-        ice.restrict(peer, [LOOPBACK])
-        tasks.extend(asyncio.create_task(drain(each.track)) for each in peer.getReceivers())
-        await peer.setLocalDescription()
-        return web.Response(status=201, text=peer.localDescription.sdp)
-
-    async def close(_app: web.Application) -> None:
-        await asyncio.gather(*(peer.close() for peer in peers))
-
-    app.router.add_post("/api/sessions", create)
-    app.router.add_post("/whip", publish)
-    app.on_shutdown.append(close)
-    return app
-
-
-@asynccontextmanager
-async def served(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, LOOPBACK, 0)
-    await site.start()
-    yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-async def receive(pipe: Connection, core: int, seconds: float, *, bare: bool) -> None:
-    """Serve on one core; tells the address, then CPU seconds after warming up."""
-    os.sched_setaffinity(0, {core})
-    app = (
-        bare_app()
-        if bare
-        else create_app(
-            Settings(http=True, host=LOOPBACK, ice_address=(LOOPBACK,), max_sessions=100)
-        )
+def point(
+    kind: Kind,
+    encoding: Encoding,
+    cores: int,
+    outcomes: list[sender.Outcome],
+    before: Reading,
+    after: Reading,
+    memory: int,
+) -> Point:
+    """Draw a point from two readings."""
+    inside = sum(outcome.status == 201 for outcome in outcomes)  # noqa: PLR2004 - Created
+    seconds = after.time - before.time
+    cpu = after.cpu - before.cpu - (after.describing - before.describing)
+    grown = {name: value - before.metrics.get(name, 0.0) for name, value in after.metrics.items()}
+    frames = inside * encoding.rate * seconds
+    lags = sorted(lag for outcome in outcomes for lag in outcome.lags[len(outcome.lags) // 3 :])
+    return Point(
+        kind=kind,
+        encoding=encoding.name,
+        cores=cores,
+        sessions=inside,
+        refused=len(outcomes) - inside,
+        cpu=1000 * cpu / max(frames, 1),
+        busy=cpu / seconds,
+        measured=min(1.0, grown.get("liveness_frames_total{fate=measured}", 0.0) / max(frames, 1)),
+        fresh=report.share_below(grown, FRESH),
+        delay_median=1000 * report.quantile(grown, 0.5),
+        delay_95=1000 * report.quantile(grown, 0.95),
+        round_trip_median=1000 * lags[len(lags) // 2] if lags else 0.0,
+        memory=memory / 2**20,
     )
-    async with served(app) as url:
-        pipe.send(url)
-        await asyncio.to_thread(pipe.recv)
-        await asyncio.sleep(WARM_UP)
-        started = time.process_time()
-        await asyncio.sleep(seconds)
-        cpu = time.process_time() - started
-        await asyncio.to_thread(pipe.recv)
-        dropped = measured = 0
-        if not bare:
-            async with aiohttp.ClientSession(url) as http:
-                await asyncio.sleep(1)
-                text = await (await http.get("/metrics")).text()
-            dropped, measured = frames(text, "dropped"), frames(text, "measured")
-        pipe.send((cpu, dropped, measured))
 
 
-def frames(metrics: str, fate: str) -> int:
-    found = re.search(rf'^liveness_frames_total{{fate="{fate}"}} (\S+)$', metrics, re.MULTILINE)
-    return int(float(found[1])) if found else 0
+@dataclass
+class Results:
+    """Everything that one run found."""
+
+    machine: str
+    points: list[Point]
+    profile: dict[str, float]
+    people: dict[str, int]
+    grown: float | None = None
 
 
-def _receive(pipe: Connection, core: int, seconds: float, bare: bool) -> None:  # noqa: FBT001
-    asyncio.run(receive(pipe, core, seconds, bare=bare))
+def run(bench: Bench, *, quick: bool) -> Results:
+    """Measure; tells each point as it is known."""
+    results = Results(machine(), [], {}, {})
+    clip = idle(VGA, 60 if not quick else 35)
+
+    def tell(point: Point) -> Point:
+        results.points.append(point)
+        print(report.line(point), flush=True)
+        return point
+
+    print(report.HEAD)
+    for sessions in (4,) if quick else (1, 4, 8, 12):
+        tell(bench.measure("bare", clip, sessions))
+        tell(bench.measure("server", clip, sessions))
+    results.profile = profiled(bench, clip)
+    print(report.profile(results.profile))
+    if not quick:
+        capacity = search(bench, clip, tell)
+        tell(bench.measure("server", clip, 2 * capacity, options=()))
+        if len(bench.receiving) + len(bench.sending) > 1:
+            tell(bench.measure("server", clip, round(1.8 * capacity), cores=2))
+        for encoding in ENCODINGS[1:]:
+            part = idle(encoding, 30)
+            tell(bench.measure("bare", part, 4, encoding=encoding))
+            tell(bench.measure("server", part, 4, encoding=encoding))
+        results.people = people(bench, capacity)
+        results.grown = growth(bench, clip)
+        print(f"people checked: {results.people}; memory grown by {results.grown:.1f} MB")
+    return results
 
 
-def measure(clip: Path, sessions: int, seconds: float, *, bare: bool) -> Cost:
-    """Start a receiver, send to it, and read what it cost."""
-    cores = sorted(os.sched_getaffinity(0))
-    context = mp.get_context("spawn")
-    pipe, other = context.Pipe()
-    receiver = context.Process(target=_receive, args=(other, cores[0], seconds, bare))
-    receiver.start()
-    url = pipe.recv()
-    os.sched_setaffinity(0, set(cores[1:]) or set(cores))
-    pipe.send("go")
-    asyncio.run(send(url, clip, sessions, WARM_UP + seconds + 1))
-    pipe.send("stop")
-    cpu, dropped, _ = pipe.recv()
-    receiver.join()
-    os.sched_setaffinity(0, set(cores))
-    return Cost(cpu, round(sessions * RATE * seconds), dropped)
+def search(bench: Bench, clip: Clip, tell) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Find how many sessions one core carries."""
+    capacity, sessions = 0, 6
+    while True:
+        if not tell(bench.measure("server", clip, sessions)).carried:
+            return max(capacity, 1)
+        capacity, sessions = sessions, sessions + (2 if sessions < 8 else 1)  # noqa: PLR2004
+
+
+def profiled(bench: Bench, clip: Clip) -> dict[str, float]:
+    """Milliseconds of CPU a frame of four sessions, by stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "profile.json"
+        os.environ["BENCH_PROFILE"] = str(target)
+        point = bench.measure("profiled", clip, 4)
+        seconds: dict[str, float] = json.loads(target.read_text())
+    frames = 4 * VGA.rate * bench.seconds
+    stages = {stage: 1000 * spent / frames for stage, spent in seconds.items()}
+    stages["event loop, threads, the rest"] = point.cpu - sum(stages.values())
+    return stages
+
+
+def people(bench: Bench, capacity: int) -> dict[str, int]:
+    """Have a full core of people checked, who do what they are asked; count the verdicts."""
+    moves = Moves.rendered()
+    with (
+        receiving("server", bench.receiving[:1], "--workers", "1", *ALL_IN) as receiver,
+        elsewhere(bench.sending) as pool,
+    ):
+        outcomes = pool.submit(_check, receiver.url, moves, capacity).result()
+    said = [each.verdict["verdict"] if each.verdict else "none" for each in outcomes]
+    return {verdict: said.count(verdict) for verdict in sorted(set(said))}
+
+
+def growth(bench: Bench, clip: Clip, sessions: int = 360) -> float:
+    """MB by which an hour's worth of sessions, 3 s each, leaves the server larger."""
+    with (
+        receiving("server", bench.receiving[:1], "--workers", "1", *ALL_IN) as receiver,
+        elsewhere(bench.sending) as pool,
+    ):
+        pool.submit(_come_and_go, receiver.url, clip, sessions // 6).result()
+        before = receiver.memory()
+        pool.submit(_come_and_go, receiver.url, clip, sessions).result()
+        return (receiver.memory() - before) / 2**20
+
+
+def machine() -> str:
+    """Name what this was measured on."""
+    found = Path("/proc/cpuinfo")
+    lines = found.read_text().splitlines() if found.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--sessions", type=int, default=4)
-    options.add_argument("--seconds", type=float, default=20.0)
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("--quick", action="store_true", help="the cost of four sessions only")
+    options.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    options.add_argument("--out", type=Path, default=Path(".cache/bench/report"))
     chosen = options.parse_args()
-    os.environ.update(hugepages.ENVIRONMENT)  # for both receivers, as `server.py` does for itself
-    with tempfile.TemporaryDirectory() as folder:
-        clip = Path(folder) / "face.webm"
-        print("rendering and encoding a clip ...", flush=True)
-        encode(clip)
-        print(f"{chosen.sessions} sessions, {chosen.seconds:g} s each, bare ...", flush=True)
-        bare = measure(clip, chosen.sessions, chosen.seconds, bare=True)
-        print("and measured ...", flush=True)
-        full = measure(clip, chosen.sessions, chosen.seconds, bare=False)
-    ratio = full.milliseconds / bare.milliseconds
-    print(f"receive and decode   {bare.milliseconds:.2f} ms of CPU a frame")
-    print(f"this server          {full.milliseconds:.2f} ms of CPU a frame, {full.dropped} dropped")
-    print(f"ratio                {ratio:.2f} (at most {GOAL})")
-    print(f"core busy            {100 * full.cpu / chosen.seconds:.0f} %")
-    print(json.dumps({"bare_ms": bare.milliseconds, "ms": full.milliseconds, "ratio": ratio}))
-    return 0 if ratio <= GOAL else 1
+    results = run(Bench(chosen.seconds), quick=chosen.quick)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    written = chosen.out / "bench.json"
+    written.write_text(json.dumps(asdict(results), indent=1))
+    page = report.write_page(results.points, results.machine, chosen.out / "bench.html")
+    print(report.summary(results.points))
+    print(f"{written} {page}")
+    return 0
 
 
 if __name__ == "__main__":
