@@ -2,6 +2,7 @@
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from liveness.challenge.single import Run
@@ -57,9 +58,15 @@ _Key = tuple[str, str]
 
 
 class Clients:
-    """Finds the client of a request. Times are seconds of any clock that does not go back."""
+    """Finds the client of a request. Times are seconds of any clock that does not go back.
 
-    def __init__(self, most: int = MOST_CLIENTS) -> None:
+    `mint`: makes cookies that nobody guesses.
+    """
+
+    def __init__(
+        self, mint: Callable[[], str] = secrets.token_urlsafe, most: int = MOST_CLIENTS
+    ) -> None:
+        self._mint = mint
         self._most = most
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
         self._swept = 0.0
@@ -81,7 +88,7 @@ class Clients:
         known = None if cookie is None else self._entries.get(("cookie", cookie))
         if cookie is not None and known is not None and not known.is_over(now):
             return Visit((self._touch(("cookie", cookie), NAMED_LIFETIME, now),))
-        fresh = secrets.token_urlsafe(16)
+        fresh = self._mint()
         if cookie is not None:
             return Visit((self._touch(("cookie", fresh), NAMED_LIFETIME, now),), fresh)
         clients = (

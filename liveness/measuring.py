@@ -1,7 +1,5 @@
 """What has to be loaded in each thread that measures pictures, before the first one comes."""
 
-import os
-
 import numpy as np
 
 from liveness.vision.analyser import Analyser
@@ -19,10 +17,3 @@ def warm(landmarker: Landmarker) -> None:
     """
     Analyser(landmarker).analyse(_BLANK, 0.0)
     landmarker.find(_BLANK, Region(320, 240, 200))
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

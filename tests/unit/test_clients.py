@@ -15,6 +15,13 @@ def test_a_session_is_one_client_wherever_it_comes_from() -> None:
     assert clients.visit("two", None, HERE, 1.0).clients[0] is not first.clients[0]
 
 
+def test_cookies_are_made_as_told() -> None:
+    clients = Clients(mint=iter(("first", "second")).__next__)
+    assert clients.visit(None, None, HERE, 0.0).cookie == "first"
+    assert clients.visit(None, "unknown", HERE, 0.0).cookie == "second"
+    assert clients.visit(None, "second", HERE, 0.0).cookie is None
+
+
 def test_without_cookies_the_address_tells() -> None:
     clients = Clients()
     first = clients.visit(None, None, HERE, 0.0)

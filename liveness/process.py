@@ -1,0 +1,51 @@
+"""What every process of the server does: it stops when it is told to, in one of two ways."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from functools import partial
+
+STOP_LIMIT = 60.0
+"""Seconds that a process has to end, once told: more than its sessions need to say goodbye, and to
+keep their verdicts in a store that is away for a while (`ledger.KEEP_LIMIT`)."""
+
+
+class Stop:
+    """What a process was told about its end: `told` that it comes, `at_once` not to wait."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def tell(self, *, at_once: bool) -> None:
+        """Tell it."""
+        if at_once:
+            self.at_once.set()
+        self.told.set()
+
+    async def grace(self, work: Coroutine[None, None, None], seconds: float) -> None:
+        """Give `work` so many seconds to end by itself, and none any more once there is no time."""
+        task, hurry = asyncio.create_task(work), asyncio.create_task(self.at_once.wait())
+        try:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait({task, hurry}, timeout=seconds, return_when=first)
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            hurry.cancel()
+            await asyncio.wait({task, hurry})
+
+
+def told_to_stop(*, worker: bool = False) -> Stop:
+    """Have SIGTERM tell of the end, and SIGINT, or a second SIGTERM, that it comes at once.
+
+    A `worker` gets every SIGTERM of its supervisor, and of whoever signals all processes at once.
+    """
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, partial(stop.tell, at_once=True))
+    loop.add_signal_handler(
+        signal.SIGTERM, lambda: stop.tell(at_once=stop.told.is_set() and not worker)
+    )
+    return stop
