@@ -28,7 +28,7 @@ export class Attempt {
   #fail = () => {};
 
   /**
-   * @param {import('./session.js').Session | null} session from the link, if there is one
+   * @param {import('./session.js').Session | null} session that was given, if one was
    * @param {Listeners} listeners
    */
   constructor(session, listeners) {
@@ -139,7 +139,7 @@ export class Attempt {
    */
   async #recorded(error) {
     const problem = Problem.of(error);
-    if (problem.code === 'link_used' && !this.session?.fromLink) throw new Problem('server');
+    if (problem.code === 'link_used' && !this.session?.given) throw new Problem('server');
     if (problem.code !== 'lost' || !this.session) throw problem;
     const { verdict } = await readSession(this.session).catch(() => ({ verdict: null }));
     if (verdict && !BREAKS.some((reason) => verdict.reasons.includes(reason))) return verdict;

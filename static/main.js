@@ -1,118 +1,171 @@
-/** The page: from the click on Start to the verdict. */
+/** The page: from the click on Start to the verdict, and back to whoever sent the person. */
 
-import { Attempt } from './attempt.js';
-import { listCameras } from './camera.js';
+import { Check, FAREWELL_MS } from './check.js';
 import { loadIcons } from './icons.js';
 import { Machine } from './machine.js';
+import { framed, Parent } from './parent.js';
 import { Problem } from './problem.js';
-import { Prompter } from './prompter.js';
-import { Ring } from './ring.js';
-import { forgetLink, readSession, sessionFromLink } from './session.js';
+import { forgetLink, readServer, readSession, sessionFromLink, wayBack } from './session.js';
 import { leaveSummary } from './summary.js';
-import { element, fillWords, countDown, showCameras, showProblem, showResult, showView } from './view.js';
-import { keepOpen } from './words.js';
+import { countDown, element, fillWords, showKept, showProblem, showResult, showView } from './view.js';
+import * as words from './words.js';
 
 const SUCCESS_PAGE = '/success';
-/** Long enough to see that the last step has passed. */
-const FAREWELL_MS = 700;
+/** Long enough to read why the check was not passed, before the person is sent back. */
+const READING_SECONDS = 12;
 // The other phases keep the view they have, or fill theirs with what led to them.
 /** @type {Partial<Record<import('./machine.js').Phase, string>>} */
 const VIEWS = { start: 'start', opening: 'opening', connecting: 'check' };
 
-const video = /** @type {HTMLVideoElement} */ (element('video'));
-const prompter = new Prompter(
-  {
-    stage: element('stage'),
-    prompt: element('prompt'),
-    hint: element('hint'),
-    steps: element('steps'),
-    dots: element('dots'),
-    count: element('count'),
-  },
-  new Ring(element('stage'), video),
-);
+/** @type {import('./machine.js').Phase[]} */
+const STARTS = ['start', 'result', 'problem'];
+
+/** @typedef {{label: string, go: () => void}} Way what a button says and does */
+
 const machine = new Machine((phase) => {
   document.body.dataset.phase = phase;
   const view = VIEWS[phase];
   if (view) showView(view);
 });
+const check = new Check(element('check'), {
+  opened() { if (machine.phase === 'opening') machine.go('connecting'); },
+  state(state) {
+    if (machine.phase === 'connecting') machine.go('checking');
+    const { step, steps, challenge, progress, hint } = state;
+    tell('state', { step, steps, challenge, progress, hint });
+  },
+});
 
-/** @type {Attempt | null} */
-let attempt = null;
+/** @type {Awaited<ReturnType<typeof readServer>>} */
+let server = { needsLink: false, frameOrigins: [], keepsPictures: null };
+/** @type {Parent | null} */
+let parent = null;
+/** @type {import('./session.js').Session | null} */
+let session = null;
+/** @type {import('./session.js').About | null} what the server knows of the link's session */
+let about = null;
+let spent = false;
 let stopCounting = () => {};
+/** @type {Way | null} */
+let way = null;
 
 async function start() {
-  if (attempt) return; // a second click on the way
+  if (!STARTS.includes(machine.phase)) return; // a second click on the way
   stopCounting();
-  prompter.reset();
   machine.go('opening');
-  const current = new Attempt(sessionFromLink(), { camera: preview, state: show });
-  attempt = current;
+  session = sessionFromLink();
   try {
-    const verdict = await current.run();
-    if (verdict) finish(verdict, current.session?.fromLink ?? false);
-    else machine.go('start');
+    if (session && spent) await expectUnused(session);
+    spent = true;
+    const verdict = await check.run(session);
+    if (verdict) {
+      await finish(verdict);
+    } else {
+      machine.go('start');
+      tell('cancelled');
+    }
   } catch (error) {
     fail(Problem.of(error));
-  } finally {
-    attempt = null;
-    video.srcObject = null;
   }
 }
 
-/** @param {MediaStream} stream */
-async function preview(stream) {
-  video.srcObject = stream;
-  if (machine.phase === 'opening') machine.go('connecting');
-  const { deviceId } = stream.getVideoTracks()[0].getSettings();
-  showCameras(await listCameras(), deviceId);
-}
-
-/** @param {import('./channel.js').State} state */
-function show(state) {
-  if (machine.phase === 'connecting') machine.go('checking');
-  prompter.show(state);
-}
-
-/**
- * @param {import('./session.js').Verdict} verdict
- * @param {boolean} fromLink
- */
-function finish(verdict, fromLink) {
-  if (fromLink) forgetLink();
-  if (verdict.verdict === 'live' && leaveSummary(verdict)) {
+/** @param {import('./session.js').Verdict} verdict */
+async function finish(verdict) {
+  if (session) {
+    forgetLink();
+    about ??= await readSession(session).catch(() => null);
+  }
+  const live = verdict.verdict === 'live';
+  const back = linkBack(live);
+  tell('verdict', { verdict: verdict.verdict, reasons: verdict.reasons, challenges: verdict.challenges });
+  if (live && !framed && (back || leaveSummary(verdict))) {
     machine.go('passed');
-    prompter.finish();
-    setTimeout(() => location.assign(SUCCESS_PAGE), FAREWELL_MS);
-  } else {
-    machine.go('result');
-    showResult(verdict, fromLink);
+    check.finish();
+    setTimeout(() => (back ? leave(back) : location.assign(SUCCESS_PAGE)), FAREWELL_MS);
+    return;
+  }
+  machine.go('result');
+  way = live ? null : wayOn(back, { label: words.labels.again, go: start });
+  showResult(verdict, way?.label ?? '', !live && session && !back && !framed ? words.linkSpent : '');
+  if (!live && back) {
+    const text = (/** @type {number} */ left) => words.backIn(new URL(back).host, left);
+    stopCounting = countDown(element('result-note'), READING_SECONDS, text, () => leave(back));
   }
 }
 
 /** @param {Problem} problem */
 function fail(problem) {
   machine.go('problem');
-  showProblem(problem);
-  stopCounting = problem.retryAfter === undefined ? () => {} : countDown(problem.retryAfter);
+  tell('error', { code: problem.code });
+  way = wayOut(problem.code);
+  showProblem(problem, way?.label ?? '');
+  const text = problem.code === 'full' ? words.placeIn : words.againIn;
+  stopCounting = problem.retryAfter === undefined
+    ? () => {} : countDown(element('problem-wait'), problem.retryAfter, text);
 }
 
-/** What the button under a problem does. */
-function retry() {
-  const { code } = element('problem').dataset;
-  if (code === 'insecure') location.protocol = 'https:';
-  else if (code === 'link_used') forgetLink();
-  if (code !== 'insecure') void start();
+/**
+ * @param {import('./problem.js').ProblemCode} code
+ * @returns {Way | null}
+ */
+function wayOut(code) {
+  const label = words.problems[code].action ?? words.labels.again;
+  if (code === 'insecure') return { label, go: () => { location.protocol = 'https:'; } };
+  if (code === 'link_needed') return null;
+  if (code !== 'link_used') return { label, go: start };
+  return wayOn(linkBack(about?.verdict?.verdict === 'live'), {
+    label,
+    go: () => { forgetLink(); void start(); },
+  });
+}
+
+/**
+ * Where a person goes on whose session is over: only who asked for it can give them another.
+ *
+ * @param {string | undefined} back
+ * @param {Way} again a new session, on a server that makes them for everybody
+ * @returns {Way | null}
+ */
+function wayOn(back, again) {
+  if (framed) return null; // the page around this one was told, and goes on
+  if (back) return { label: words.goBack(new URL(back).host), go: () => leave(back) };
+  return server.needsLink ? null : again;
+}
+
+/** @param {boolean} live */
+function linkBack(live) {
+  return session ? about?.[live ? 'success_url' : 'failure_url'] : undefined;
+}
+
+/** @param {string} link */
+function leave(link) {
+  // In place of this page: its link is used up, and nobody need come back to it.
+  location.replace(wayBack(link, session?.id ?? ''));
+}
+
+/**
+ * @param {import('./parent.js').Told} type
+ * @param {object} [details]
+ */
+function tell(type, details = {}) {
+  parent?.tell(type, { session: session?.id ?? null, ...details });
+}
+
+/** @param {import('./session.js').Session} given */
+async function expectUnused(given) {
+  about = await readSession(given);
+  if (about.status !== 'created') throw new Problem('link_used');
 }
 
 /** Say before the click what would fail after it. */
 async function lookAhead() {
+  session = sessionFromLink();
+  [about, spent] = [null, false];
   if (!globalThis.isSecureContext) return fail(new Problem('insecure'));
-  const session = sessionFromLink();
-  if (!session) return undefined;
   try {
-    const { status } = await readSession(session);
-    if (status !== 'created' && machine.phase === 'start') fail(new Problem('link_used'));
+    if (session) await expectUnused(session);
+    else if (server.needsLink) throw new Problem('link_needed');
+    if (machine.phase === 'start') tell('ready');
   } catch (error) {
     if (machine.phase === 'start') fail(Problem.of(error));
   }
@@ -121,30 +174,30 @@ async function lookAhead() {
 
 /** A new link in the same tab, or a page that comes back from the browser's cache. */
 function begin() {
-  if (attempt) return;
+  if (check.running) return;
   stopCounting();
   if (machine.phase !== 'start') machine.go('start');
   void lookAhead();
 }
 
 void loadIcons();
+document.documentElement.lang = words.language;
+document.documentElement.classList.toggle('framed', framed);
 fillWords();
 showView('start', { focus: false });
 element('start-button').addEventListener('click', start);
-element('problem-action').addEventListener('click', retry);
-element('result-action').addEventListener('click', start);
-element('cancel').addEventListener('click', () => attempt?.cancel());
-element('camera').addEventListener('change', ({ target }) => {
-  void attempt?.switchCamera(/** @type {HTMLSelectElement} */ (target).value);
-});
-document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible' && machine.phase === 'checking') prompter.note(keepOpen);
-});
-navigator.mediaDevices?.addEventListener('devicechange', async () => {
-  const [track] = /** @type {MediaStream | null} */ (video.srcObject)?.getVideoTracks() ?? [];
-  if (track) showCameras(await listCameras(), track.getSettings().deviceId);
-});
+for (const view of ['problem', 'result']) {
+  element(`${view}-action`).addEventListener('click', () => {
+    stopCounting();
+    way?.go();
+  });
+}
 addEventListener('hashchange', begin);
 addEventListener('pageshow', ({ persisted }) => { if (persisted) begin(); });
-addEventListener('pagehide', () => attempt?.cancel());
+server = await readServer();
+showKept(server.keepsPictures);
+if (framed) {
+  parent = new Parent([location.origin, ...server.frameOrigins]);
+  parent.listen({ start, cancel: () => check.cancel() });
+}
 void lookAhead();

@@ -2,7 +2,7 @@
  * Everything that can keep a check from its verdict, as one kind of error.
  *
  * @typedef {'denied' | 'dismissed' | 'no_camera' | 'in_use' | 'insecure' | 'unsupported'
- *   | 'camera_lost' | 'full' | 'unreachable' | 'not_connected' | 'lost' | 'interrupted'
+ *   | 'camera_lost' | 'full' | 'too_often' | 'unreachable' | 'not_connected' | 'lost' | 'interrupted'
  *   | 'link_used' | 'link_needed' | 'server'} ProblemCode
  */
 

@@ -10,7 +10,7 @@ const ICONS = {
   camera_lost: 'camera-off', no_media: 'camera-off', insecure: 'lock', full: 'people',
   many_faces: 'people', link_used: 'link', link_needed: 'link', unreachable: 'network',
   lost: 'network', not_connected: 'network', never_connected: 'network', peer_left: 'network',
-  time_limit: 'clock', face_lost: 'face', wrong_moves: 'face', live: 'check',
+  too_often: 'clock', time_limit: 'clock', face_lost: 'face', wrong_moves: 'face', live: 'check',
 };
 
 /**
@@ -23,14 +23,27 @@ export function element(id) {
   return found;
 }
 
-/** Put the words into the page. */
-export function fillWords() {
-  document.documentElement.lang = words.language;
-  for (const place of document.querySelectorAll('[data-word], [data-label]')) {
+/**
+ * Put the words where they belong.
+ *
+ * @param {ParentNode} root
+ */
+export function fillWords(root = document) {
+  for (const place of root.querySelectorAll('[data-word], [data-label]')) {
     const { word, label } = /** @type {HTMLElement} */ (place).dataset;
     if (word) place.textContent = wordFor(word);
     if (label) place.setAttribute('aria-label', wordFor(label));
   }
+}
+
+/**
+ * Say what is kept of the person, once that is known: nobody is promised anything before.
+ *
+ * @param {boolean | null} pictures
+ */
+export function showKept(pictures) {
+  const place = document.querySelector('[data-kept]');
+  if (place && pictures !== null) place.textContent = pictures ? words.kept.pictures : words.kept.nothing;
 }
 
 /**
@@ -50,42 +63,50 @@ export function showView(id, { focus = true } = {}) {
   if (focus) heading?.focus({ preventScroll: true });
 }
 
-/** @param {import('./problem.js').Problem} problem */
-export function showProblem(problem) {
-  const message = words.problems[problem.code];
-  fillMessage('problem', message, problem.code);
-  element('problem-action').textContent = message.action ?? words.labels.again;
+/**
+ * @param {import('./problem.js').Problem} problem
+ * @param {string} action what the button says, empty where there is nothing to do here
+ */
+export function showProblem(problem, action) {
+  fillMessage('problem', words.problems[problem.code], problem.code);
+  fillAction('problem', action);
   showView('problem');
 }
 
 /**
  * @param {import('./session.js').Verdict} verdict
- * @param {boolean} fromLink
+ * @param {string} action what the button says, empty where there is nothing to do here
+ * @param {string} note
  */
-export function showResult(verdict, fromLink) {
+export function showResult(verdict, action, note) {
   const [reason = ''] = verdict.reasons;
   const live = verdict.verdict === 'live'; // where the browser keeps no summary for the next page
   const message = live ? words.live : words.reasons[reason] ?? words.unknownReason;
   fillMessage('result', message, live ? 'live' : reason);
   showSteps(element('result-steps'), verdict);
   element('result-done').hidden = verdict.challenges.length === 0;
-  element('result-note').textContent = fromLink ? words.linkSpent : '';
+  fillAction('result', action);
+  element('result-note').textContent = note;
   showView('result');
 }
 
 /**
- * Count the seconds down after which a full server asked to be tried again.
+ * Count seconds down.
  *
+ * @param {HTMLElement} place
  * @param {number} wait seconds
+ * @param {(left: number) => string} text
+ * @param {() => void} [over]
  * @returns {() => void} ends it
  */
-export function countDown(wait) {
-  const place = element('problem-wait');
+export function countDown(place, wait, text, over = () => {}) {
   const until = performance.now() + wait * 1000;
   const show = () => {
     const left = Math.max(0, Math.ceil((until - performance.now()) / 1000));
-    place.textContent = words.placeIn(left);
-    if (left === 0) clearInterval(timer);
+    place.textContent = text(left);
+    if (left > 0) return;
+    clearInterval(timer);
+    over();
   };
   const timer = setInterval(show, 1000);
   show();
@@ -96,20 +117,29 @@ export function countDown(wait) {
 }
 
 /**
- * Offer the cameras where there is a choice.
+ * Offer cameras.
  *
+ * @param {HTMLSelectElement} select
  * @param {MediaDeviceInfo[]} cameras
  * @param {string | undefined} current
  */
-export function showCameras(cameras, current) {
-  const select = /** @type {HTMLSelectElement} */ (element('camera'));
+export function fillCameras(select, cameras, current) {
   select.replaceChildren(
     ...cameras.map(({ label, deviceId }, index) => {
       const name = label || `${words.labels['check.camera']} ${index + 1}`;
       return new Option(name, deviceId, false, deviceId === current);
     }),
   );
-  element('camera-choice').hidden = cameras.length < 2;
+}
+
+/**
+ * @param {string} view
+ * @param {string} action
+ */
+function fillAction(view, action) {
+  const button = element(`${view}-action`);
+  button.textContent = action;
+  button.hidden = !action;
 }
 
 /**

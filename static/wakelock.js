@@ -6,6 +6,8 @@
 export function keepAwake(signal) {
   const lock = async () => {
     if (signal.aborted || document.visibilityState === 'hidden') return;
+    // A page in a frame may not: where that can be asked, the console need not complain.
+    if (document.featurePolicy?.allowsFeature('screen-wake-lock') === false) return;
     try {
       const sentinel = await navigator.wakeLock.request('screen');
       signal.addEventListener('abort', () => void sentinel.release());

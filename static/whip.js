@@ -1,6 +1,6 @@
 /** A WHIP client (RFC 9725): publishes one video track, with a data channel beside it. */
 
-import { accepted, request } from './session.js';
+import { accepted, request, SERVER } from './session.js';
 
 const CHANNEL_LABEL = 'liveness';
 /** Plenty for a sharp face at 640x480, and within what a weak mobile uplink carries. */
@@ -24,7 +24,7 @@ export class WhipClient {
    * @param {RTCIceServer[]} [iceServers] see `iceServers`
    */
   constructor(endpoint, token, iceServers = []) {
-    this.endpoint = new URL(endpoint, location.href);
+    this.endpoint = new URL(endpoint, SERVER);
     this.authorization = `Bearer ${token}`;
     this.peer = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.channel = this.peer.createDataChannel(CHANNEL_LABEL, { ordered: true });

@@ -20,7 +20,7 @@ export const labels = {
     'Look into your camera and follow four short prompts. It takes about ten seconds and shows that there is a live person, not a photo or a recording.',
   'start.moves': 'Look ahead, turn your head to each side, and blink, in the order that we ask for.',
   'start.privacy':
-    'Your video goes to this server and is checked there live. No picture or video is stored.',
+    'Your video goes to this server and is checked there live.',
   'start.light':
     'Face a window or a lamp. A headscarf is fine, and so are glasses as long as your eyes can be seen.',
   'start.button': 'Start the check',
@@ -36,11 +36,17 @@ export const labels = {
   again: 'Try again',
   'success.title': 'You’re all set',
   'success.text': 'The check passed: there is a live person in front of the camera.',
-  'success.close': 'No picture or video was stored. You can close this page.',
+  'success.close': 'You can close this page.',
   'success.restart': 'Do another check',
   'empty.title': 'No result here',
   'empty.text': 'The result of a check is shown once, in the tab where it was made.',
   'empty.start': 'Go to the check',
+};
+
+/** What is kept of a person. */
+export const kept = {
+  nothing: 'No picture or video is stored.',
+  pictures: 'A few pictures of your face are stored, encrypted, for whoever asked for this check.',
 };
 
 export const connecting = 'Connecting…';
@@ -133,6 +139,24 @@ export const placeIn = (wait) =>
     ? `There may be a place in ${wait} ${wait === 1 ? 'second' : 'seconds'}.`
     : 'There may be a place now.';
 
+/** @param {number} wait seconds */
+export const againIn = (wait) => {
+  if (wait <= 0) return 'You can try again now.';
+  const minutes = wait > 90;
+  const number = minutes ? Math.ceil(wait / 60) : wait;
+  const unit = minutes ? 'minute' : 'second';
+  return `You can try again in ${number} ${unit}${number === 1 ? '' : 's'}.`;
+};
+
+/** @param {string} host of the site that sent the person here */
+export const goBack = (host) => `Go back to ${host}`;
+
+/** @param {string} host @param {number} wait seconds */
+export const backIn = (host, wait) =>
+  wait > 0
+    ? `You will be taken back to ${host} in ${wait} ${wait === 1 ? 'second' : 'seconds'}.`
+    : `Taking you back to ${host}\u2026`;
+
 export const linkSpent =
   'The link that brought you here has now been used. If a website or an app sent you, go back there for a new one.';
 
@@ -185,6 +209,10 @@ export const problems = {
     title: 'All places are taken',
     text: 'Many people are doing the check right now.',
   },
+  too_often: {
+    title: 'Too many tries',
+    text: 'There were many tries in a short time, so there is a break now.',
+  },
   unreachable: {
     title: 'The server cannot be reached',
     text: 'There was no answer from the server.',
@@ -227,7 +255,7 @@ export const problems = {
 export const reasons = {
   time_limit: {
     title: 'Time is up',
-    text: 'The check was not finished in time. You can take another go.',
+    text: 'The check was not finished in time.',
     advice: ['Follow one prompt at a time, and hold each move until the next prompt.'],
   },
   wrong_moves: {
@@ -295,11 +323,11 @@ export const reasons = {
   },
 };
 
-/** @type {Message} where the browser keeps nothing for the success page */
+/** @type {Message} where there is no way to the success page */
 export const live = {
   title: labels['success.title'],
   text: labels['success.text'],
-  advice: [labels['success.close']],
+  advice: ['No picture or video was stored.'],
 };
 
 /** @type {Message} for a reason that this page does not know, or none */

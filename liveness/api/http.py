@@ -1,19 +1,23 @@
-"""What every surface does with requests: bodies of bounded size, tokens, addresses."""
+"""What every surface does with requests: bodies of bounded size, tokens, keys, addresses."""
 
 import asyncio
-import hmac
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from liveness.apikeys import ApiKeys
 from liveness.errors import InvalidBody, Timeout, TooLarge, Unauthorized, WrongType
 from liveness.registry import Registry
 from liveness.settings import Settings
+from liveness.store import Store
 
+API_KEYS = web.AppKey("api_keys", ApiKeys)
 REGISTRY = web.AppKey("registry", Registry)
 SETTINGS = web.AppKey("settings", Settings)
+STORE = web.AppKey("store", Store)
 
 BODY_TIMEOUT = 10.0
 """Seconds a client may take to send what it announced."""
@@ -64,15 +68,42 @@ def bearer(request: web.Request) -> str:
     """Read the bearer token (RFC 6750 section 2.1); raises `Unauthorized`."""
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() != "bearer" or not token or not token.isascii():
         raise Unauthorized
     return token
 
 
-def has_key(request: web.Request, token: str) -> bool:
-    """Tell whether a token is one of the API keys."""
-    keys = request.app[SETTINGS].api_key
-    return any(hmac.compare_digest(token.encode(), key.encode()) for key in keys)
+def relying_party(request: web.Request) -> str | None:
+    """Name the relying party that a request comes from by its API key.
+
+    None where the server has no keys, and serves everybody; raises `Unauthorized`.
+    """
+    keys = request.app[API_KEYS]
+    if not keys:
+        return None
+    name = keys.name_of(bearer(request))
+    if name is None:
+        raise Unauthorized("The API key is unknown")
+    return name
+
+
+def address(request: web.Request) -> str:
+    """Tell the address that a request came from.
+
+    Behind proxies it is the last one in X-Forwarded-For that none of them has: what stands before
+    that may have been written by anybody.
+    """
+    settings = request.app[SETTINGS]
+    found = request.remote or ""
+    told = ",".join(request.headers.getall("X-Forwarded-For", ()) if settings.http else ())
+    for each in reversed(told.split(",")):
+        try:
+            if not any(ip_address(found) in network for network in settings.trusted_proxy):
+                break
+            found = str(ip_address(each.strip()))
+        except ValueError:  # no address: nobody to believe any further
+            break
+    return found
 
 
 def base_url(request: web.Request) -> URL:

@@ -125,7 +125,7 @@ def mortal_server() -> Iterator[tuple[str, Callable[[], None]]]:
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    loopback = ["--http", "--host", "127.0.0.1", "--ice-address", "127.0.0.1"]
+    loopback = ["--http", "--host", "127.0.0.1", "--ice-address", "127.0.0.1", "--workers", "1"]
     command = [sys.executable, "-m", "liveness", "serve", *loopback, "--port", str(port)]
     with Popen(command) as process:  # noqa: S603 - a command made here
         try:

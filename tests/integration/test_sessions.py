@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from liveness.api.http import REGISTRY
 from liveness.app import create_app
-from liveness.registry import RESULT_LIFETIME, UNUSED_LIFETIME
+from liveness.registry import UNUSED_LIFETIME
 from tests.integration.plain import (
     LOOPBACK,
     bearer,
@@ -53,7 +53,11 @@ async def test_a_session_is_made_and_read(client: ClientSession) -> None:
         ('{"challenges": "front"}', 422, "unprocessable"),
         ('{"challenge": ["front"]}', 422, "unprocessable"),
         ('{"challenges": [' + '"front", ' * 16 + '"front"]}', 422, "unprocessable"),
-        ('{"challenges": "' + "x" * 5000 + '"}', 413, "too_large"),
+        ('{"challenges": "' + "x" * 9000 + '"}', 413, "too_large"),
+        ('{"time_limit": 121}', 422, "unprocessable"),
+        ('{"metadata": {"a": []}}', 422, "unprocessable"),
+        ('{"success_url": "http://bank.example/"}', 422, "unprocessable"),
+        ('{"success_url": "https://bank.example/"}', 422, "unprocessable"),
     ],
 )
 async def test_what_cannot_be_asked(
@@ -92,20 +96,24 @@ async def test_a_session_is_read_with_its_own_token_only(client: ClientSession) 
     assert (await client.get("/api/sessions/none", headers=bearer(session))).status == 404
 
 
-async def test_with_keys_only_relying_parties_start_sessions() -> None:
-    async with serving(api_key=("first", "second")) as client:
-        assert (await client.post("/api/sessions")).status == 401
-        assert (await client.post("/api/sessions", headers=bearer({"token": "x"}))).status == 401
-        key = bearer({"token": "second"})
-        response = await client.post("/api/sessions", headers=key)
-        assert response.status == 201
-        session = await response.json()
-        path = f"/api/sessions/{session['id']}"
-        assert (await client.get(path, headers=key)).status == 200
-        assert (await client.get(path, headers=bearer(session))).status == 200
-        assert (await client.get(path)).status == 401
-        assert (await client.delete(path, headers=key)).status == 204
-        assert (await client.get(path, headers=key)).status == 404
+async def test_what_was_given_is_told(client: ClientSession) -> None:
+    given = {
+        "metadata": {"subject": "Jane", "case": 7, "urgent": True, "score": 0.5},
+        "success_url": "http://localhost:3000/done?step=2",
+        "failure_url": "http://127.0.0.1:3000/",
+        "time_limit": 30.0,
+    }
+    shown = await show(client, await create(client, **given))
+    assert {name: shown[name] for name in given} == given
+
+
+async def test_a_session_has_a_time_limit_of_its_own(client: ClientSession) -> None:
+    session = await create(client, time_limit=1)
+    peer = await publish(client, session)
+    await asyncio.wait_for(peer.closed.wait(), 10)
+    verdict = (await show(client, session))["verdict"]
+    assert (verdict["verdict"], verdict["reasons"]) == ("incomplete", ["time_limit"])
+    await peer.close()
 
 
 async def test_deleting_ends_the_media_and_forgets(client: ClientSession) -> None:
@@ -131,10 +139,10 @@ async def test_sessions_that_nobody_uses_expire() -> None:
     ):
         session = await create(client)
         later = datetime.now(UTC) + UNUSED_LIFETIME + timedelta(seconds=1)
-        await app[REGISTRY].sweep(later)
+        await app[REGISTRY].ledger.sweep(later)
         assert (await show(client, session))["status"] == "expired"
         assert (await post(client, session, "v=0")).status == 401
-        await app[REGISTRY].sweep(later + RESULT_LIFETIME)
+        await app[REGISTRY].ledger.sweep(later + timedelta(days=1))
         path = f"/api/sessions/{session['id']}"
         assert (await client.get(path, headers=bearer(session))).status == 404
 
