@@ -37,8 +37,10 @@ class Ledger:
     a token to the verdict of a session that another process has lost.
     """
 
-    def __init__(self, store: Store, retention: timedelta, sign: Lost) -> None:
-        self.owner = str(uuid.uuid4())
+    def __init__(
+        self, store: Store, retention: timedelta, sign: Lost, owner: str | None = None
+    ) -> None:
+        self.owner = owner or str(uuid.uuid4())
         self._store = store
         self._retention = retention
         self._sign = sign
@@ -113,6 +115,12 @@ class Ledger:
             fields = self._over(record, self._sign(verdict, record))
         if await self._store.change(record.id, fields, when=unchanged) is not None:
             log.warning("session lost with its process", session=record.id)
+
+    async def bury(self, owner: str) -> None:
+        """End all sessions of a process that is gone, and forget it."""
+        for record in await self._store.owned_by(owner):
+            await self.lose(record)
+        await self._store.retire(owner)
 
     async def leave(self, session_id: str) -> None:
         """Take the WHIP resource off a session; raises `NotFound`."""

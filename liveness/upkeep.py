@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import count
 
 import structlog
 
 from liveness.errors import StoreUnavailable
+from liveness.expiry import ExpiryClock
 from liveness.ledger import Ledger
 from liveness.session import Session
 from liveness.store import Store
@@ -51,12 +51,18 @@ class Upkeep:
     """Runs as long as this process takes sessions; `live`, `claimed`: those that it has now."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, live: Mapping[str, Session], claimed: Collection[str]
+        self,
+        store: Store,
+        ledger: Ledger,
+        live: Mapping[str, Session],
+        claimed: Collection[str],
+        clock: ExpiryClock,
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._live = live
         self._claimed = claimed
+        self._clock = clock
         self._watch = Watch()
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="upkeep")
@@ -75,7 +81,7 @@ class Upkeep:
             try:
                 await self._look()
                 if look % SWEEP_LOOKS == 0:
-                    await self._ledger.sweep(datetime.now(UTC))
+                    await self._ledger.sweep(self._clock.now())
             except StoreUnavailable as error:
                 log.warning("upkeep has to wait", detail=error.detail)
             except Exception:  # one bad record must not end it
@@ -107,6 +113,4 @@ class Upkeep:
         """End the sessions of processes that died."""
         dead = self._watch.look(await self._store.beats()) - {self._ledger.owner}
         for owner in dead:
-            for record in await self._store.owned_by(owner):
-                await self._ledger.lose(record)
-            await self._store.retire(owner)
+            await self._ledger.bury(owner)

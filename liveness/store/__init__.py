@@ -32,18 +32,27 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
+class Outcome(StrEnum):
+    """What has become of a delivery."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 class Delivery(BaseModel):
     """How far the verdict's way to a webhook has come; kept by the same write as the verdict.
 
     `due_at`: when it is to be tried next; None before there is a verdict, and when that has been
-    delivered or given up.
+    delivered or given up. `error`: why the last try came to nothing.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    url: str
+    status: Outcome = Outcome.WAITING
     due_at: datetime | None = None
     tries: int = 0
+    error: str | None = None
 
 
 class Record(BaseModel):
@@ -152,9 +161,12 @@ class Store(ABC):
         """Find the record that a token belongs to."""
 
     @abstractmethod
-    async def page(self, status: Status | None, *, after: str | None, limit: int) -> Page:
+    async def page(
+        self, status: Status | None, *, key_name: str | None = None, after: str | None, limit: int
+    ) -> Page:
         """List records, newest first, of one status or all; `after` is that of the page before.
 
+        Those of one relying party; `key_name` None: those that came by no key.
         Records that come or go meanwhile move no other to a page where it would be missed.
         """
 

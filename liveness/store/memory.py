@@ -84,12 +84,15 @@ class MemoryStore(Store):
         session_id = self._ids.get(token_digest)
         return None if session_id is None else self._records[session_id]
 
-    async def page(self, status: Status | None, *, after: str | None, limit: int) -> Page:
+    async def page(
+        self, status: Status | None, *, key_name: str | None = None, after: str | None, limit: int
+    ) -> Page:
         """List records, newest first."""
         matching = (
             record
             for record in self._records.values()
-            if (status is None or record.status is status)
+            if record.key_name == key_name
+            and (status is None or record.status is status)
             and (after is None or record.place < after)
         )
         found = heapq.nlargest(limit + 1, matching, key=lambda record: record.place)

@@ -124,9 +124,11 @@ class RedisStore(Store):
         session_id = await self._ask("GET", _key("token", token_digest))
         return None if session_id is None else await self.get(session_id.decode())
 
-    async def page(self, status: Status | None, *, after: str | None, limit: int) -> Page:
+    async def page(
+        self, status: Status | None, *, key_name: str | None = None, after: str | None, limit: int
+    ) -> Page:
         """List records, newest first."""
-        index = _key("places") if status is None else _key("status", status)
+        index = _places(key_name) if status is None else _places(key_name, status)
         start = "+" if after is None else f"({after}"
         found = await self._ask("ZRANGE", index, start, "-", "BYLEX", "REV", "LIMIT", 0, limit + 1)
         last = found[limit - 1].decode() if len(found) > limit else None
@@ -226,11 +228,16 @@ def _key(kind: str, *name: str) -> str:
     return ":".join(("liveness", kind, *name))
 
 
+def _places(key_name: str | None, *status: Status) -> str:
+    """The index of one relying party's records, of a status or all."""
+    return _key("places", key_name or "", *status)
+
+
 def _entries(record: Record | None) -> dict[str, int]:
     """The indexes in which the record has its place, and its score there."""
     if record is None:
         return {}
-    entries = {_key("places"): 0, _key("status", record.status): 0}
+    entries = {_places(record.key_name): 0, _places(record.key_name, record.status): 0}
     if record.owner is None:
         entries[_key("expires")] = microseconds(record.expires_at)
     else:

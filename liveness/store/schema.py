@@ -16,13 +16,15 @@ STEPS: tuple[tuple[str, ...], ...] = (
             revision TEXT NOT NULL,
             token_digest TEXT NOT NULL UNIQUE,
             status TEXT NOT NULL,
+            key_name TEXT,
             place TEXT NOT NULL UNIQUE,
             expires_at INTEGER NOT NULL,
             owner TEXT,
             due_at INTEGER,
             body TEXT NOT NULL
         ) STRICT, WITHOUT ROWID""",
-        "CREATE INDEX sessions_status ON sessions (status, place)",
+        "CREATE INDEX sessions_place ON sessions (key_name, place)",
+        "CREATE INDEX sessions_status ON sessions (key_name, status, place)",
         "CREATE INDEX sessions_expired ON sessions (expires_at) WHERE owner IS NULL",
         "CREATE INDEX sessions_owner ON sessions (owner) WHERE owner IS NOT NULL",
         "CREATE INDEX sessions_due ON sessions (due_at, place) WHERE due_at IS NOT NULL",
@@ -36,7 +38,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # Times of the wall clock, newest first, as a JSON array.
         "CREATE TABLE hits (key TEXT PRIMARY KEY, times TEXT NOT NULL, until REAL NOT NULL) STRICT",
         "CREATE INDEX hits_until ON hits (until)",
-        "CREATE TABLE locks (key TEXT PRIMARY KEY, until REAL NOT NULL) STRICT",
+        """CREATE TABLE locks (
+            key TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL
+        ) STRICT""",
         "CREATE INDEX locks_until ON locks (until)",
         """CREATE TABLE keys (
             kid TEXT PRIMARY KEY, jwk TEXT NOT NULL, expires_at INTEGER NOT NULL

@@ -27,10 +27,10 @@ Rows = list[tuple[Any, ...]]
 Work = Callable[[sqlite3.Connection], Any]
 
 _INSERT = """INSERT OR IGNORE INTO sessions
-    (revision, token_digest, status, place, expires_at, owner, due_at, body, id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_UPDATE = """UPDATE sessions SET revision = ?, token_digest = ?, status = ?, place = ?,
-    expires_at = ?, owner = ?, due_at = ?, body = ? WHERE id = ? AND revision = ?"""
+    (revision, token_digest, status, key_name, place, expires_at, owner, due_at, body, id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE = """UPDATE sessions SET revision = ?, token_digest = ?, status = ?, key_name = ?,
+    place = ?, expires_at = ?, owner = ?, due_at = ?, body = ? WHERE id = ? AND revision = ?"""
 _DELETE = "DELETE FROM sessions WHERE id = ? AND revision = ?"
 _PICTURE = """INSERT OR REPLACE INTO pictures (session_id, name, data)
     SELECT id, ?, ? FROM sessions WHERE id = ?"""
@@ -113,13 +113,15 @@ class SqliteStore(Store):
         """Find the record that a token belongs to."""
         return next(iter(await self._records("WHERE token_digest = ?", token_digest)), None)
 
-    async def page(self, status: Status | None, *, after: str | None, limit: int) -> Page:
+    async def page(
+        self, status: Status | None, *, key_name: str | None = None, after: str | None, limit: int
+    ) -> Page:
         """List records, newest first."""
         conditions = {"status = ?": status, "place < ?": after}
         given = {sql: value for sql, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(given)}" if given else ""
+        where = " AND ".join(["WHERE key_name IS ?", *given])
         sql = f"{where} ORDER BY place DESC LIMIT ?"
-        return Page.of(await self._records(sql, *given.values(), limit + 1), limit)
+        return Page.of(await self._records(sql, key_name, *given.values(), limit + 1), limit)
 
     async def expired(self, now: datetime, limit: int = BATCH) -> list[Record]:
         """Find records whose time is over and which no process is at work on."""
@@ -174,15 +176,18 @@ class SqliteStore(Store):
         def keep(database: sqlite3.Connection) -> None:
             now = time.time()
             database.execute("DELETE FROM locks WHERE until <= ?", (now,))
-            sql = "INSERT OR REPLACE INTO locks (key, until) VALUES (?, ?)"
-            database.execute(sql, (key, now + seconds))
+            sql = "INSERT OR REPLACE INTO locks (key, since, until) VALUES (?, ?, ?)"
+            database.execute(sql, (key, now, now + seconds))
 
         await self._write(keep, durable=False)
 
     async def locked(self, key: str) -> float:
         """For how many more seconds it is locked."""
-        rows = await self._read("SELECT until FROM locks WHERE key = ?", key)
-        return max(0.0, rows[0][0] - time.time()) if rows else 0.0
+        now = time.time()
+        # What was locked in the future, by a clock that was set back, is not for that long.
+        sql = "SELECT until FROM locks WHERE key = ? AND since <= ?"
+        rows = await self._read(sql, key, now)
+        return max(0.0, rows[0][0] - now) if rows else 0.0
 
     async def publish_key(self, kid: str, jwk: Mapping[str, Any], expires_at: datetime) -> None:
         """Let every process know a public key."""
@@ -226,6 +231,7 @@ def _columns(record: Record) -> tuple[object, ...]:
         record.revision,
         record.token_digest,
         record.status,
+        record.key_name,
         record.place,
         microseconds(record.expires_at),
         record.owner,

@@ -101,6 +101,21 @@ async def test_a_verdict_is_never_overwritten() -> None:
     assert await kept(store) == lost
 
 
+async def test_who_is_buried_has_no_sessions_any_more_and_does_not_live() -> None:
+    store = MemoryStore()
+    process, _ = await begun(store)
+    await store.create(record("b"))
+    await process.claim("b")
+    await store.beat(process.owner)
+    await ledger(store).bury(process.owner)
+    lost, again = await kept(store), await store.get("b")
+    assert lost.verdict is not None
+    assert lost.verdict.reasons == (Reason.SERVER_LOST,)
+    assert again is not None
+    assert (again.status, again.owner) == (Status.CREATED, None)
+    assert await store.beats() == {}
+
+
 async def test_a_session_whose_peer_got_no_answer_may_be_tried_again() -> None:
     store = MemoryStore()
     await store.create(record("a"))
@@ -112,7 +127,7 @@ async def test_a_session_whose_peer_got_no_answer_may_be_tried_again() -> None:
 
 async def test_the_verdict_and_its_delivery_are_kept_by_one_write() -> None:
     store = MemoryStore()
-    hook = Delivery(url="https://bank.example/hook")
+    hook = Delivery()
     process, opened = await begun(store, delivery=hook)
     assert await store.due(datetime.now(UTC)) == []
     await process.finish(opened, VERDICT)
