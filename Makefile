@@ -13,8 +13,8 @@ BIN := .venv/bin
 CI ?=
 ARGS ?=
 # What the tests need from Debian, as the names of packages and of what they install.
-TEST_PACKAGES := chromium nodejs npm redis-server coturn
-TEST_COMMANDS := chromium node npm redis-server turnserver
+TEST_PACKAGES := chromium nodejs npm redis-server coturn haproxy faketime
+TEST_COMMANDS := chromium node npm redis-server turnserver haproxy faketime
 POLICY := /usr/sbin/policy-rc.d
 
 COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --strip-extras \

@@ -93,7 +93,9 @@ class Moves:
         portrait = Portrait.astronaut()
         clips: dict[Challenge, list[Clip]] = {challenge: [] for challenge in Challenge}
         wanted = [(each, take) for take in range(takes) for each in _TAKES]
-        for challenge, take in tqdm(wanted, desc="filming a person's moves", unit="move", disable=None):
+        for challenge, take in tqdm(
+            wanted, desc="filming a person's moves", unit="move", disable=None
+        ):
             path = CACHE / f"{challenge}-{len(clips[challenge])}-{_VERSION}.npz"
             if not path.exists():
                 seed = 10 * take + len(clips[challenge])

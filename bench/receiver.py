@@ -58,17 +58,12 @@ class Receiver:
             times = each.cpu_times()
             spent = times.user + times.system
             cpu += spent
-            if "liveness.describing" in each.cmdline():
-                describing += spent
+            describing += spent if _describes(each) else 0.0
         return Reading(time.monotonic(), cpu, describing, self._metrics())
 
     def memory(self) -> int:
         """Bytes that the process and its workers hold for themselves."""
-        return sum(
-            each.memory_full_info().uss
-            for each in self._family()
-            if "liveness.describing" not in each.cmdline()
-        )
+        return sum(each.memory_full_info().uss for each in self._family() if not _describes(each))
 
     def _family(self) -> list[psutil.Process]:
         return [self._root, *self._root.children(recursive=True)]
@@ -87,6 +82,10 @@ class Receiver:
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
+
+
+def _describes(process: psutil.Process) -> bool:
+    return any(part.endswith("describing.py") for part in process.cmdline())
 
 
 @contextmanager

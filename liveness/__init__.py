@@ -1,1 +1,3 @@
 """Tell whether a live person is in front of the camera."""
+
+__version__ = "0.1.0"

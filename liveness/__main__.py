@@ -19,9 +19,23 @@ def _models(argv: list[str]) -> int:
     return prepare(argv, prog=f"{PROG} models")
 
 
+def _verify(argv: list[str]) -> int:
+    from liveness.verify import main as verify  # noqa: PLC0415 - as above
+
+    return verify(argv, prog=f"{PROG} verify")
+
+
+def _rotate_key(argv: list[str]) -> int:
+    from liveness.keys import main as rotate  # noqa: PLC0415 - as above
+
+    return rotate(argv, prog=f"{PROG} rotate-key")
+
+
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "serve": ("serve the page, WHIP and the API", _serve),
     "models": ("bring and prepare the weights", _models),
+    "verify": ("check a signed verdict", _verify),
+    "rotate-key": ("replace the key that signs verdicts", _rotate_key),
 }
 """Name, what it does, and what runs it: gets the arguments after the name, returns a status."""
 
@@ -29,7 +43,7 @@ COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands = "\n".join(f"  {name:<10}{what}" for name, (what, _) in COMMANDS.items())
+    commands = "\n".join(f"  {name:<12}{what}" for name, (what, _) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog=PROG,
         description="Tell whether a live person is in front of the camera.",

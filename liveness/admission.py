@@ -8,6 +8,7 @@ import structlog
 from liveness.errors import ServerFull
 from liveness.load import Load, Sample
 from liveness.metrics import Meter, Metrics
+from liveness.vitals import Vitals
 
 SAMPLE_INTERVAL = 0.5
 """Seconds between two looks at the load."""
@@ -58,11 +59,13 @@ class Admission:
 
     async def _watch(self) -> None:
         """Look at the load, and at how late this task is itself."""
+        vitals = Vitals(self._metrics)
         while True:
             due = time.monotonic() + SAMPLE_INTERVAL
             await asyncio.sleep(SAMPLE_INTERVAL)
             now = time.monotonic()
             self._metrics.loop_lag.observe(max(0.0, now - due))
+            vitals.look()
             if self._load is not None:
                 meter = self._meter
                 sample = Sample(now, time.process_time(), meter.received, meter.late, self._inside)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,9 @@ import structlog
 
 from liveness.errors import LivenessError, ModelUnwritable
 from liveness.fetch import Limits, fetch
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks for a file that another process has fetched."""
 
 _LOG_STEP = 10
 """Percent between two lines of the log."""
@@ -72,6 +76,7 @@ class Download:
         self._use = use
         self._limits = limits
         self._task: asyncio.Task[None] | None = None
+        self._follower: asyncio.Task[None] | None = None
         self._in_use = target.exists()
 
     async def join(self) -> Status:
@@ -86,11 +91,24 @@ class Download:
             raise self.status.error.with_traceback(None)
         return self.status
 
+    def follow(self) -> None:
+        """Use the file when another process has fetched it: a worker, or the command line."""
+        self._follower = asyncio.create_task(self._follow(), name="follow download")
+
+    async def _follow(self) -> None:
+        while not self._in_use:
+            await asyncio.sleep(LOOK_INTERVAL)
+            # What failed once is for whoever asks to try again.
+            if self.status.state is State.IDLE and self._target.exists():
+                with suppress(LivenessError):  # is kept, and logged
+                    await self.join()
+
     async def close(self) -> None:
         """Stop it; what has come stays for the next time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in (self._follower, self._task):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _run(self) -> None:
         """Do it; failures are kept for everybody who joined."""

@@ -66,6 +66,32 @@ class CertificateError(LivenessError):
     title = "The certificate cannot be made or read"
 
 
+class KeyUnusable(LivenessError):
+    code = "key_unusable"
+    title = "The key that signs verdicts cannot be made or read"
+
+
+class SealUnusable(LivenessError):
+    code = "seal_unusable"
+    title = "The key that seals pictures cannot be made or read"
+
+
+class PictureSealed(LivenessError):
+    code = "picture_sealed"
+    title = "The picture was sealed with a key that this server does not have"
+
+
+class TokenInvalid(LivenessError):
+    status = HTTPStatus.BAD_REQUEST
+    code = "token_invalid"
+    title = "The token is no verdict that can be trusted"
+
+
+class WorkerFailed(LivenessError):
+    code = "worker_failed"
+    title = "A worker does not start"
+
+
 class RequestError(LivenessError):
     """A request that cannot be granted as it is."""
 
@@ -156,9 +182,25 @@ class ServerFull(Unavailable):
     title = "As many sessions as the server can take are running"
 
 
+class PortsExhausted(Unavailable):
+    code = "ports_exhausted"
+    title = "No UDP port is free for the video of another session"
+
+
 class Busy(Unavailable):
     code = "busy"
     title = "The server looks at as many pictures as it can; send this one again"
+
+
+class RateLimited(Unavailable):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limited"
+    title = "This was asked for too often"
+
+
+class SubjectLocked(RateLimited):
+    code = "subject_locked"
+    title = "This person has failed too often, and can try again later"
 
 
 class DownloadBusy(Unavailable):
@@ -166,6 +208,16 @@ class DownloadBusy(Unavailable):
     title = "Another process is fetching the weights"
 
 
+class OwnerSilent(Unavailable):
+    code = "owner_silent"
+    title = "The process that has to answer this does not"
+
+
 class ServerStopping(Unavailable):
     code = "server_stopping"
     title = "The server is stopping"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+    title = "What is kept of sessions cannot be reached or written"

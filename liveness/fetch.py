@@ -16,6 +16,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from liveness.bunzip import Bunzip, NotBzip2, TooMuch
+from liveness.destinations import guarded
 from liveness.errors import DownloadBusy, DownloadUnfit, SourceSilent, SourceUnreachable
 from liveness.vision.trees import read_trees
 
@@ -137,8 +138,15 @@ async def _fetch_all(
     trouble: SourceUnreachable | SourceSilent = SourceUnreachable(f"{_host(url)} cannot be reached")
     # Packed once is enough: what is counted and resumed are the bytes of the file itself.
     headers = {hdrs.ACCEPT_ENCODING: "identity"}
+    # The operator's mirror may be in a private network; where a source redirects to, it may not be
+    # what a cloud tells its machines.
+    connector = aiohttp.TCPConnector(socket_factory=guarded(private=True))
     async with aiohttp.ClientSession(
-        timeout=timeout, headers=headers, trust_env=True, auto_decompress=False
+        connector=connector,
+        timeout=timeout,
+        headers=headers,
+        trust_env=True,
+        auto_decompress=False,
     ) as client:
         for attempt in range(limits.attempts):
             if attempt:

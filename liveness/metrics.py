@@ -64,6 +64,31 @@ class Metrics:
             ["verdict", "reason"],
             registry=self.registry,
         )
+        self.reached = Counter(
+            "liveness_sessions_reached",
+            "Sessions by how far they have come; each is counted at every status",
+            ["status"],
+            registry=self.registry,
+        )
+        self.draining = Gauge(
+            "liveness_draining",
+            "Processes that take no further sessions, and wait for those that run",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.cpu = Counter("liveness_cpu_seconds", "Processor time used", registry=self.registry)
+        self.resident = Gauge(
+            "liveness_resident_bytes",
+            "Memory in use",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.files = Gauge(
+            "liveness_open_files",
+            "Open files and sockets",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.frames = Counter(
             "liveness_frames",
             "Video frames, by what became of them",
@@ -108,6 +133,13 @@ class Metrics:
             "liveness_rest_calls",
             "Calls for single pictures and for weights, by what came of them",
             ["call", "outcome"],
+            registry=self.registry,
+        )
+
+        self.webhooks = Counter(
+            "liveness_webhook_tries",
+            "Tries to deliver a verdict to a webhook, by what came of them",
+            ["outcome"],
             registry=self.registry,
         )
 

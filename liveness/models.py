@@ -122,7 +122,7 @@ def _minifasnet(file: WeightFile, crop: float) -> Network:
 
 SPOOF_THRESHOLD = 0.5
 """Of an average of five scores. The least of any real clip at hand is .75, of any puppet .56; the
-most of a replay on a telephone .13, of nine in ten on a tablet .46, of the tenth .58: see
+most of a replay on a telephone .14, of nine in ten on a tablet .46, of the tenth .58: see
 `bench/spoof_scores.py`. Of single pictures, 125 live ones and 79 attacks, it takes 10 % and 5 % for
 the other kind. Moved up it would cost more people than it stops attacks."""
 

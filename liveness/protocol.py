@@ -52,6 +52,7 @@ class ErrorCode(StrEnum):
     """What an error message can tell a client."""
 
     INTERNAL = "internal"
+    VIDEO_TOO_LARGE = "video_too_large"
 
 
 class ErrorMessage(Message):

@@ -1,6 +1,7 @@
 """Scores of live sessions: a few a second, on a thread of their own, never in the way of frames."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import av
@@ -8,6 +9,8 @@ import av
 from liveness.scores import Scores
 from liveness.vision.observation import Observation
 from liveness.vision.spoof import SpoofModel, usable
+
+Told = Callable[[float], None]
 
 
 class Scoring:
@@ -26,12 +29,13 @@ class Scoring:
         self._threshold = threshold
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="score")
 
-    def scorer(self) -> "Scorer":
-        """Make the scorer of one session."""
+    def scorer(self, told: Told = lambda _score: None) -> "Scorer":
+        """Make the scorer of one session; `told`: of each score."""
         if self.model is None:
-            return Scorer(None, self._executor, interval=0.0, threshold=0.0)
+            return Scorer(None, self._executor, told, interval=0.0, threshold=0.0)
         threshold = self.model.card.threshold if self._threshold is None else self._threshold
-        return Scorer(self.model, self._executor, interval=1 / self._rate, threshold=threshold)
+        interval = 1 / self._rate
+        return Scorer(self.model, self._executor, told, interval=interval, threshold=threshold)
 
     def close(self) -> None:
         """Let the thread end; every session must have ended before."""
@@ -48,12 +52,14 @@ class Scorer:
         self,
         model: SpoofModel | None,
         executor: ThreadPoolExecutor,
+        told: Told,
         *,
         interval: float,
         threshold: float,
     ) -> None:
         self._model = model
         self._executor = executor
+        self._told = told
         self._interval = interval
         self._threshold = threshold
         self._scores = Scores()
@@ -79,7 +85,9 @@ class Scorer:
     def _take(self) -> None:
         if self._running is not None:
             running, self._running = self._running, None
-            self._scores.add(running.result())
+            score = running.result()
+            self._scores.add(score)
+            self._told(score)
 
     async def finish(self) -> None:
         """Wait for the score that is under way, and count it."""

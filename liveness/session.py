@@ -10,8 +10,10 @@ from typing import Any
 import structlog
 
 from liveness import protocol
+from liveness.albums import Album
 from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress, Sequence
+from liveness.errors import StoreUnavailable
 from liveness.evidence.findings import Evidence
 from liveness.identifying import Identifier
 from liveness.metrics import Meter
@@ -57,12 +59,14 @@ Signed = Callable[[Verdict], Verdict]
 class Host:
     """What a session needs of the server around it.
 
-    `keep` stores how far it has come, `sign` gives the verdict its token, `meter` counts.
+    `keep` stores how far it has come, `sign` gives the verdict its token, `meter` counts. `album`:
+    for pictures, None where nobody wants any.
     """
 
     keep: Kept
     sign: Signed
     meter: Meter
+    album: Album | None = None
 
 
 class Session:
@@ -101,8 +105,15 @@ class Session:
         try:
             reasons = await self._reasons_to_end()
             verdict = self._host.sign(self._decide(reasons))
+            if self._host.album is not None:
+                await self._host.album.keep()
             await self._host.keep(Status.FINISHED, verdict)
             await self.peer.farewell(protocol.VerdictMessage(**verdict.model_dump()))
+        except StoreUnavailable:  # nobody is told what is not kept
+            code = protocol.ErrorCode.INTERNAL
+            detail = "The verdict cannot be kept"
+            await self.peer.farewell(protocol.ErrorMessage(code=code, detail=detail))
+            raise
         finally:
             await self._identifier.close()
             await self.peer.close()
@@ -178,6 +189,8 @@ class Session:
         if self._track.frame is not None:
             self._scorer.offer(self._track.frame, observation)
             self._identifier.offer(self._track.frame, observation, progress)
+            if self._host.album is not None:
+                self._host.album.offer(self._track.frame, observation, progress)
         finding = self._evidence.update(observation, progress)
         if finding is not None:
             return Reason(finding.value)

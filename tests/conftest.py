@@ -1,7 +1,7 @@
 """What all tests share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from liveness.prepare import convert
 from liveness.testing.portrait import Portrait, load_mesh
 from liveness.testing.source import decode
 from liveness.vision.landmarks import Landmarker
-from tests import clips
+from tests import clips, redis_server, turn_server
 
 pytest_plugins = ["liveness.testing.fixtures"]
 
@@ -94,6 +94,35 @@ def _with_scores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     except pytest.skip.Exception:
         return
     monkeypatch.setenv("LIVENESS_MODEL_DIR", str(folder))
+
+
+@pytest.fixture(scope="session", name="redis_server")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.RedisServer]:
+    """A Redis of the tests' own; whoever uses it empties it first."""
+    if redis_server.program() is None:
+        missing("no redis-server (Debian package redis-server)")
+    with redis_server.RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="turn_server")
+def _turn_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[turn_server.TurnServer]:
+    """A TURN server of the tests' own, on 127.0.0.1."""
+    if turn_server.program() is None:
+        missing("no turnserver (Debian package coturn)")
+    with turn_server.TurnServer(tmp_path_factory.mktemp("turn")) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _own_data(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Have every server of a test keep what it keeps in a folder that is the test's own."""
+    if request.path.parent.name in {"integration", "browser"}:
+        monkeypatch.setenv("LIVENESS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="session")

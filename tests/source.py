@@ -91,10 +91,10 @@ class Source:
 
 
 @asynccontextmanager
-async def serving_source(source: Source) -> AsyncIterator[Source]:
-    """Run it on a free port."""
+async def serving_source(source: Source, port: int | None = None) -> AsyncIterator[Source]:
+    """Run it, by default on a free port."""
     app = web.Application()
     app.router.add_get(f"/{NAME}", source.answer)
-    async with TestServer(app, host=LOOPBACK) as server:
+    async with TestServer(app, host=LOOPBACK, port=port) as server:
         source.url = str(server.make_url(f"/{NAME}"))
         yield source

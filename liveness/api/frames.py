@@ -9,14 +9,16 @@ from pydantic import BaseModel, Field, ValidationError
 
 from liveness.api.http import read_body
 from liveness.api.seeds import (
+    OUTCOME,
     SEND_TIMEOUT,
     STILLS,
     Seen,
-    in_shape,
     json,
     look,
     now,
     remember,
+    seed_call,
+    settle,
     visit,
 )
 from liveness.challenge.baseline import SHUT
@@ -86,7 +88,7 @@ def _frames_error(message: str) -> dict[str, Any]:
 
 
 @routes.post("/api/process-frame")
-@in_shape(_frame_error)
+@seed_call("process-frame", _frame_error)
 async def process_frame(request: web.Request) -> web.Response:
     """Tell whether one picture meets a challenge."""
     arrived = now()
@@ -94,6 +96,7 @@ async def process_frame(request: web.Request) -> web.Response:
     with stills.desk.tray() as tray:
         body = await _body(request, MAX_FRAME, tray)
         wanted = await stills.desk.work(partial(_parse, FrameRequest, body))
+        await settle(request, wanted.session, body)
         challenge = _challenge(wanted)
         seen = await stills.desk.work(partial(_look, wanted, stills.registry, arrived))
     found = visit(request, wanted.session, arrived)
@@ -107,11 +110,12 @@ async def process_frame(request: web.Request) -> web.Response:
         "face_box": _box(seen),
         "debug_info": _debug(challenge, seen, run),
     }
+    request[OUTCOME] = _outcome(answer)
     return remember(request, json(answer), found)
 
 
 @routes.post("/api/liveness-detection")
-@in_shape(_frames_error)
+@seed_call("liveness-detection", _frames_error)
 async def liveness_detection(request: web.Request) -> web.Response:
     """Tell whether every picture of a check meets its challenge.
 
@@ -123,6 +127,7 @@ async def liveness_detection(request: web.Request) -> web.Response:
     with stills.desk.tray() as tray:
         body = await _body(request, MAX_FRAMES, tray)
         wanted = await stills.desk.work(partial(_parse, FramesRequest, body))
+        await settle(request, wanted.session, body)
         if not wanted.frames:
             raise InvalidBody("No frames provided")
         challenges = [_challenge(frame) for frame in wanted.frames]
@@ -139,7 +144,13 @@ async def liveness_detection(request: web.Request) -> web.Response:
         _result(challenge, _judge(challenge, seen, blinked=blinked))
         for challenge, seen in zip(challenges, shown, strict=True)
     ]
-    return remember(request, json(_summary(results)), found)
+    summary = _summary(results)
+    request[OUTCOME] = _outcome(summary)
+    return remember(request, json(summary), found)
+
+
+def _outcome(answer: dict[str, Any]) -> str:
+    return "passed" if answer["success"] else "not_passed"
 
 
 async def _body(request: web.Request, limit: int, tray: Tray) -> bytes:

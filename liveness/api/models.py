@@ -4,10 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
-from liveness.api.http import SETTINGS, bearer, has_key
-from liveness.api.seeds import in_shape, json
+from liveness.api.http import relying_party
+from liveness.api.seeds import OUTCOME, json, seed_call
 from liveness.download import Download, State, Status
-from liveness.errors import Unauthorized
 
 DOWNLOAD = web.AppKey("download", Download)
 
@@ -20,16 +19,17 @@ def _error(message: str) -> dict[str, Any]:
 
 # Not for HEAD: who asks whether there is such a thing does not want it done.
 @routes.get("/download-model", allow_head=False)
-@in_shape(_error)
+@seed_call("download-model", _error)
 async def download_model(request: web.Request) -> web.Response:
     """Fetch the weights, and answer when they are in use; with `?status`, say how far that is."""
-    if request.app[SETTINGS].api_key and not has_key(request, bearer(request)):
-        raise Unauthorized("The API key is unknown")
+    relying_party(request)
     download = request.app[DOWNLOAD]
     if "status" in request.query:
+        request[OUTCOME] = "status"
         return json(_progress(download.status))
     there = download.status.state is State.DONE
     status = await download.join()
+    request[OUTCOME] = "there" if there else "fetched"
     message = "The model is there already" if there else status.message
     return json({"success": True, "message": message})
 

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from liveness.admission import RETRY_AFTER
 from liveness.api.http import REGISTRY
 from liveness.errors import ServerStopping
-from liveness.registry import RETRY_AFTER
 
 routes = web.RouteTableDef()
 
@@ -20,7 +20,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 @routes.get("/readyz")
 async def readyz(request: web.Request) -> web.Response:
-    """Ready: the models are loaded, without which nothing listens, and the server stays.
+    """Ready: models are loaded, else nothing listens, the store takes sessions, the server stays.
 
     `spoof_model`: the name of the one that scores sessions; null: there is none, so no scores.
     `compares_faces`: whether a face that changes during a session would be noticed.
@@ -28,6 +28,7 @@ async def readyz(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
     if registry.stopping:
         raise ServerStopping(retry_after=RETRY_AFTER)
+    await registry.ping()
     return web.json_response(
         {
             "status": "ready",

@@ -1,6 +1,5 @@
 """What the calls of both seeds share: bodies of pictures, errors in their shape, and clients."""
 
-import ipaddress
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 
-from liveness.api.http import SETTINGS, base_url
+from liveness.api.http import REGISTRY, address, base_url
+from liveness.api.relaying import RELAY
 from liveness.clients import NAMED_LIFETIME, Clients, Visit
 from liveness.desk import Desk
 from liveness.errors import LivenessError
 from liveness.pictures import Picture, read_picture
 from liveness.registry import Registry
+from liveness.relay import Unreachable, came_from_worker
 from liveness.vision.observation import Observation
 from liveness.vision.still import observe
 
@@ -28,6 +29,9 @@ SEND_TIMEOUT = 30.0
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Shape = Callable[[str], dict[str, Any]]
 """Makes the seed's body of an error out of a sentence."""
+
+OUTCOME = web.RequestKey("outcome", str)
+"""What an answered call came to, one of a few words, for the metrics."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,26 +56,65 @@ class Seen:
     observation: Observation
 
 
-def in_shape(shape: Shape) -> Callable[[Handler], Handler]:
-    """Answer errors with the seed's own body instead of a problem."""
+class AnsweredElsewhere(Exception):  # noqa: N818 - nothing is wrong
+    """Another worker has answered the request, and counted it."""
+
+    def __init__(self, response: web.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+async def settle(request: web.Request, session: str | None, body: bytes) -> None:
+    """Go on if this worker is the one that remembers the client; raises `AnsweredElsewhere`.
+
+    One that has just died remembers nobody: then it goes on here.
+    """
+    link, cookie = request.app[RELAY], request.cookies.get(COOKIE)
+    key = f"session:{session}" if session else f"cookie:{cookie}" if cookie else address(request)
+    keeper = link.keeper(key)
+    if keeper == link.seat.slot or came_from_worker(request):
+        return
+    try:
+        response = await link.to_worker(keeper, request, body)
+    except Unreachable:
+        return
+    raise AnsweredElsewhere(response)
+
+
+def seed_call(name: str, shape: Shape) -> Callable[[Handler], Handler]:
+    """Answer errors with the seed's own body instead of a problem, and count what calls come to."""
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         async def answer(request: web.Request) -> web.Response:
             try:
-                return await handler(request)
-            except LivenessError as error:
-                return json(shape(error.detail), error.status, error.headers)
-            except web.HTTPClientError as error:
-                return json(shape(f"{error.reason}."), HTTPStatus(error.status))
-            except Exception:
-                log.exception("request failed", method=request.method, route=request.path)
-                unknown = LivenessError()
-                return json(shape(unknown.detail), unknown.status)
+                response, outcome = await _answer(handler, request, shape)
+            except AnsweredElsewhere as elsewhere:
+                return elsewhere.response
+            request.app[REGISTRY].metrics.calls.labels(name, outcome).inc()
+            return response
 
         return answer
 
     return decorate
+
+
+async def _answer(handler: Handler, request: web.Request, shape: Shape) -> tuple[web.Response, str]:
+    """Give the answer, and what it comes to: the handler's own word, or the code of an error."""
+    try:
+        response = await handler(request)
+    except AnsweredElsewhere:
+        raise
+    except LivenessError as error:
+        return json(shape(error.detail), error.status, error.headers), error.code
+    except web.HTTPClientError as error:
+        status = HTTPStatus(error.status)
+        return json(shape(f"{error.reason}."), status), status.name.lower()
+    except Exception:
+        log.exception("request failed", method=request.method, route=request.path)
+        unknown = LivenessError()
+        return json(shape(unknown.detail), unknown.status), unknown.code
+    return response, request[OUTCOME]
 
 
 def json(
@@ -114,21 +157,3 @@ def remember(request: web.Request, response: web.Response, found: Visit) -> web.
 def now() -> float:
     """Tell when a request arrived, in seconds."""
     return time.monotonic()
-
-
-def address(request: web.Request) -> str:
-    """Tell the address that a request came from.
-
-    A proxy in front of plain HTTP says so in the last entry of X-Forwarded-For; it is believed if
-    it is in the same private network, where nobody else should be.
-    """
-    peer = request.remote or ""
-    if not request.app[SETTINGS].http:
-        return peer
-    try:
-        if ipaddress.ip_address(peer).is_private:
-            last = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-            return str(ipaddress.ip_address(last)) if last else peer
-    except ValueError:
-        pass
-    return peer

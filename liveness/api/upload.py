@@ -11,14 +11,16 @@ from aiohttp.http import HttpProcessingError
 
 from liveness.api.http import read_body
 from liveness.api.seeds import (
+    OUTCOME,
     SEND_TIMEOUT,
     STILLS,
     Seen,
-    in_shape,
     json,
     look,
     now,
     remember,
+    seed_call,
+    settle,
     visit,
 )
 from liveness.clients import MOST_NAME
@@ -62,7 +64,7 @@ class NoFace(InvalidBody):
 
 
 @routes.post("/upload")
-@in_shape(_error)
+@seed_call("upload", _error)
 async def upload(request: web.Request) -> web.Response:
     """Score the face of a picture, and answer with the average of this client's last scores."""
     arrived = now()
@@ -76,13 +78,16 @@ async def upload(request: web.Request) -> web.Response:
         form = await _read_form(request, body)
         if form.picture is None:
             raise InvalidBody("The form has no file named picture")
+        await settle(request, form.session, body)
         job = partial(_score, form.picture, stills.registry, arrived)
         score = await stills.desk.work(job)
+    stills.registry.metrics.scores.labels("upload").observe(score)
     found = visit(request, form.session, arrived)
     for client in found.clients:
         client.scores.add(score)
-    answer = {"message": "Image received", "status": "success"}
-    answer |= verdict(found.clients[0].scores.average or 0.0)
+    decided = verdict(found.clients[0].scores.average or 0.0)
+    request[OUTCOME] = decided["decision"].lower()
+    answer = {"message": "Image received", "status": "success"} | decided
     return remember(request, json(answer), found)
 
 

@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from liveness.api.http import REGISTRY, SETTINGS, bearer, expect_type, read_text
+from liveness.api.http import REGISTRY, bearer, expect_type, read_text
 from liveness.errors import NotFound, PreconditionFailed, Unauthorized
 from liveness.registry import digest
-from liveness.rtc.ice import link_headers, parse_ice_server
 from liveness.rtc.sdp import FRAGMENT_TYPE, OFFER_TYPE, read_fragment, read_offer
+from liveness.rtc.servers import link_headers
 from liveness.store import Record
 
 ENDPOINT = "/whip"
@@ -28,8 +28,8 @@ async def describe_endpoint(request: web.Request) -> web.Response:
     headers = {"Accept-Post": OFFER_TYPE, hdrs.ALLOW: "OPTIONS, POST"}
     response = web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
     if hdrs.AUTHORIZATION in request.headers:
-        await request.app[REGISTRY].by_token(bearer(request))
-        _add_links(request, response)
+        record = await request.app[REGISTRY].by_token(bearer(request))
+        _add_links(request, record, response)
     return response
 
 
@@ -57,14 +57,15 @@ async def publish(request: web.Request) -> web.Response:
     response.headers[hdrs.ETAG] = f'"{ingest.entity_tag}"'
     # Text of this type is UTF-8 by definition (RFC 8866 section 8.1); it takes no charset.
     response.headers[hdrs.CONTENT_TYPE] = OFFER_TYPE
-    _add_links(request, response)
+    _add_links(request, record, response)
     return response
 
 
-def _add_links(request: web.Request, response: web.Response) -> None:
-    servers = [parse_ice_server(url) for url in request.app[SETTINGS].ice_server]
-    for link in link_headers(servers):
+def _add_links(request: web.Request, record: Record, response: web.Response) -> None:
+    """Name the ICE servers, and keep the credentials in the links out of every cache."""
+    for link in link_headers(request.app[REGISTRY].ice_servers(record)):
         response.headers.add(hdrs.LINK, link)
+    response.headers[hdrs.CACHE_CONTROL] = "no-store"
 
 
 @routes.patch(RESOURCE)

@@ -22,6 +22,8 @@ from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from liveness.rtc.jitter import Frames
+
 MAX_WAITING = 60
 """Encoded frames of one peer that may wait, two seconds: when more do, all are let go, and the
 sender is asked for a key frame."""
@@ -93,6 +95,8 @@ class Lane:
     def __init__(self, threads: DecodingThreads, sink: Sink) -> None:
         self.damaged = threading.Event()
         """Set to have aiortc ask the sender for a key frame."""
+        self.let_go: Callable[[], None] = lambda: None
+        """Called when frames were: what follows cannot be decoded before a key frame."""
         self._threads = threads
         self._sink = sink
         self._waiting: deque[_Encoded | None] = deque()  # None: the end
@@ -117,10 +121,13 @@ class Lane:
                 return
             codec, frame = task
             if len(self._waiting) >= MAX_WAITING:
-                self._sink.skip(len(self._waiting))
+                self._sink.skip(len(self._waiting) + 1)
                 self._waiting.clear()
                 self.damaged.set()
-            self._waiting.append(_Encoded(codec, frame, time.monotonic()))
+                self.let_go()
+                return
+            arrival = time.monotonic()
+            self._waiting.extend(_Encoded(codec, each, arrival) for each in _each(frame))
             self._schedule()
 
     def close(self) -> None:
@@ -175,6 +182,12 @@ class Lane:
             if self._failures == 1:
                 log.info("frame not decoded", codec=self._codec, error=str(error))
             return []
+
+
+def _each(frame: JitterFrame) -> list[JitterFrame]:
+    """Part frames that came together; aiortc has given the first one its place in time."""
+    later = frame.later if isinstance(frame, Frames) else []
+    return [frame, *(JitterFrame(data, frame.timestamp + ticks) for ticks, data in later)]
 
 
 def divert(receiver: RTCRtpReceiver, lane: Lane) -> None:

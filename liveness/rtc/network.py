@@ -20,6 +20,7 @@ from aioice.turn import UDP_SOCKET_BUFFER_SIZE
 from aiortc import RTCPeerConnection
 
 from liveness.errors import PortsExhausted
+from liveness.rtc.guard import guard
 from liveness.rtc.ice import LOOPBACK, connections
 
 FIRST_PORT = 1024
@@ -108,6 +109,7 @@ class Network:
             candidates = await gather(component, addresses, GATHERING_LIMIT)
         else:
             candidates = await self._gather_on_ports(ice, gather, component, addresses)
+        guard(ice)
         return [self.told(candidate) for candidate in candidates]
 
     async def _gather_on_ports(

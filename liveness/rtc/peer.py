@@ -18,8 +18,10 @@ from pydantic import BaseModel, ValidationError
 from liveness.errors import Unservable
 from liveness.protocol import CHANNEL_LABEL, Ping, Pong
 from liveness.rtc import ice
+from liveness.rtc.clock import hold_steady
 from liveness.rtc.decoding import DecodingThreads
 from liveness.rtc.network import Network
+from liveness.rtc.sctp import mend
 from liveness.rtc.sdp import MAX_CANDIDATES, Offer
 from liveness.rtc.track import VideoTransformTrack
 from liveness.vision.analyser import Analyser
@@ -35,6 +37,9 @@ FAREWELL = 2.0
 
 CLOSING = 5.0
 """Seconds until a connection that does not close is given up."""
+
+hold_steady()  # before there is a connection
+mend()
 
 log = structlog.get_logger(__name__)
 

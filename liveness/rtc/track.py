@@ -112,7 +112,7 @@ class VideoTransformTrack(MediaStreamTrack):
     ) -> "VideoTransformTrack":
         """Measure what a peer sends to `receiver`, which has not begun to receive."""
         track = cls(analyser, threads)
-        jitter.install(receiver)
+        track.lane.let_go = jitter.install(receiver).break_off
         divert(receiver, track.lane)
         return track
 

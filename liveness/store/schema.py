@@ -1,7 +1,10 @@
 """The SQLite file: how it is opened, its tables, and the steps from each version to the next."""
 
+import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -56,6 +59,22 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises `OSError` and `sqlite3.Error`. Any thread may use the connection, one at a time.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(path.parent):
+        return _open(path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from opening meanwhile: who finds SQLite changing to WAL does not wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)  # the files beside it, -wal and -shm, get the same mode
     database = sqlite3.connect(

@@ -36,19 +36,25 @@ class LivenessServer:
 
     @classmethod
     def of(cls, **settings: Any) -> "LivenessServer":
-        """Make a server with plain HTTP and media on 127.0.0.1; `settings` as of `Settings`."""
+        """Make a server on 127.0.0.1, with plain HTTP, what it keeps in memory, and room for all.
+
+        `settings` as of `Settings`.
+        """
         loopback: dict[str, Any] = {
             "http": True,
             "host": LOOPBACK,
             "port": 0,
             "ice_address": (LOOPBACK,),
+            "store": "memory",
+            # The scenes are rendered in this process: its load says nothing about the server's.
+            "most_load": 0,
         }
         return cls(Settings(**(loopback | settings)))
 
     async def __aenter__(self) -> Self:
         context = None if self.settings.http else server_context(self.settings.cert_dir)
-        await self._runner.setup()
         try:
+            await self._runner.setup()
             await web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context).start()
         except BaseException:
             await self._runner.cleanup()
@@ -87,11 +93,18 @@ class ServerFactory(Protocol):
 
 
 @pytest_asyncio.fixture
-async def liveness_servers() -> AsyncIterator[ServerFactory]:
-    """Start servers with settings of one's own, such as `time_limit=5`."""
+async def liveness_servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[ServerFactory]:
+    """Start servers with settings of one's own, such as `time_limit=5`.
+
+    What they keep is in a folder of the test's, unless `data_dir` is another.
+    """
+    data_dir = tmp_path_factory.mktemp("data")
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> LivenessServer:
+            settings.setdefault("data_dir", data_dir)
             return await stack.enter_async_context(LivenessServer.of(**settings))
 
         yield start

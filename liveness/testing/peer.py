@@ -25,6 +25,7 @@ from yarl import URL
 from liveness.protocol import CHANNEL_LABEL, ErrorMessage, State
 from liveness.rtc.ice import LOOPBACK
 from liveness.rtc.network import Network
+from liveness.testing.impairment import ImpairedLink
 from liveness.testing.raster import Picture
 from liveness.testing.source import Source, as_source
 from liveness.testing.track import SourceTrack
@@ -66,8 +67,8 @@ class HeadlessPeer:
     `api_key` if the server wants one. `ssl`: False accepts any certificate, for self-signed ones.
     `ice_addresses`: gather candidates on these only; by default on loopback when `url` is there,
     else on every address. `relay_only`: have everything go through the TURN server that the server
-    names. `codec`: VP8 or H264. `data_channel`: False makes an ordinary WHIP
-    client, whose verdict is asked for over HTTP.
+    names. `link`: what the packets of the peer go through. `codec`: VP8 or H264. `data_channel`:
+    False makes an ordinary WHIP client, whose verdict is asked for over HTTP.
     """
 
     def __init__(  # noqa: PLR0913 - options of a client, each with a default
@@ -81,6 +82,7 @@ class HeadlessPeer:
         ssl: bool | SSLContext = True,
         ice_addresses: Sequence[str] | None = None,
         relay_only: bool = False,
+        link: ImpairedLink | None = None,
         codec: str = "VP8",
         fps: float = 30.0,
         data_channel: bool = True,
@@ -95,6 +97,7 @@ class HeadlessPeer:
         default = (LOOPBACK,) if on_loopback else ()
         self._addresses = tuple(default if ice_addresses is None else ice_addresses)
         self._relay_only = relay_only
+        self._link = link
         self._codec = codec
         self._fps = fps
         self._has_channel = data_channel
@@ -179,8 +182,10 @@ class HeadlessPeer:
         if not self._relay_only:
             Network(self._addresses).prepare(connection)
         await connection.setLocalDescription()
-        answer = await self._whip.publish(connection.localDescription.sdp)
+        offer, link = connection.localDescription.sdp, self._link
+        answer = await self._whip.publish(offer if link is None else link.offered(offer))
         self.session = self._whip.session
+        answer = answer if link is None else link.answered(answer)
         await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await self._connected.wait()
         if self._ended.is_set():
@@ -250,6 +255,7 @@ class Options(TypedDict, total=False):
     ssl: bool | SSLContext
     ice_addresses: Sequence[str] | None
     relay_only: bool
+    link: ImpairedLink | None
     codec: str
     fps: float
     data_channel: bool

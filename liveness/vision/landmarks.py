@@ -13,7 +13,7 @@ from liveness.vision.trees import read_trees
 
 # Grey values: the standard deviation of well-lit faces, and how far noise may be raised with the
 # rest of a dim one.
-_CONTRAST = 32.0
+_CONTRAST = 44.0
 _MOST_GAIN = 6.0
 
 

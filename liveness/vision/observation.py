@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+POINTS = 68
 Landmarks = NDArray[np.float32]
 """(68, 2) float32, pixels of the unmirrored picture, in the order of the iBUG 300-W mark-up."""
 
@@ -89,8 +90,4 @@ class Observation:
     time: float
     faces: int
     face: Face | None
-    thumbnail: Thumbnail = field(
-        default_factory=lambda: np.zeros((THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH), np.uint8),
-        repr=False,
-        compare=False,
-    )
+    thumbnail: Thumbnail = field(repr=False, compare=False)

@@ -31,12 +31,16 @@ def usable(observation: Observation) -> Face | None:
 
 
 class SpoofModel:
-    """The networks of a card. One serves every session; thread-safe."""
+    """The networks of a card. One serves every session; thread-safe.
+
+    `digests`: of their files, SHA-256, by name.
+    """
 
     def __init__(self, card: Card, folder: Path) -> None:
         """Load the networks' files from `folder`; raises `ModelMissing`, `ModelCorrupt`."""
         self.card = card
         self._scorers = tuple(_Scorer(network, folder) for network in card.networks)
+        self.digests = {each.file: each.sha256 for each in self._scorers}
 
     def score(self, frame: av.VideoFrame, points: Landmarks) -> float:
         """Tell how likely the face with these (68, 2) landmarks is a live one: 0..1."""
@@ -53,10 +57,15 @@ class _Runtime(Protocol):
 class _Scorer:
     def __init__(self, network: Network, folder: Path) -> None:
         path = folder / network.file
+        content = _content(path)
+        self.file = network.file
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        if network.sha256 not in {None, self.sha256}:
+            raise ModelCorrupt(f"{path} has the SHA-256 {self.sha256}, not {network.sha256}")
         self._network = network
         self._mean = np.array(network.mean, np.float32)
         self._deviation = np.array(network.deviation, np.float32)
-        self._runtime = _runtime(path, network)
+        self._runtime: _Runtime = (_Tflite if path.suffix == ".tflite" else _Onnx)(path, content)
         try:
             self._live(np.zeros((network.height, network.width, 3), np.uint8))
         except (IndexError, TypeError, ValueError, RuntimeError) as error:
@@ -100,17 +109,13 @@ def live_share(output: NDArray[np.floating[Any]], network: Network) -> float:
     return float(np.clip(share, 0.0, 1.0))
 
 
-def _runtime(path: Path, network: Network) -> _Runtime:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ModelMissing(f"{path} is not there") from None
     except OSError as error:
         raise ModelCorrupt(f"{path} cannot be read: {error.strerror}") from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    if network.sha256 not in {None, sha256}:
-        raise ModelCorrupt(f"{path} has the SHA-256 {sha256}, not {network.sha256}")
-    return _Tflite(path, content) if path.suffix == ".tflite" else _Onnx(path, content)
 
 
 class _Onnx:

@@ -25,7 +25,7 @@ from aiortc.mediastreams import AudioStreamTrack
 
 from liveness.app import create_app
 from liveness.protocol import CHANNEL_LABEL
-from liveness.rtc import ice
+from liveness.rtc.network import Network
 from liveness.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -34,11 +34,11 @@ LOOPBACK = "127.0.0.1"
 class Picture(VideoStreamTrack):
     """A picture without a face, 30 times a second, while it is `running`."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 320, height: int = 240) -> None:
         super().__init__()
         self.running = asyncio.Event()
         self.running.set()
-        self._plane = np.full((360, 320), 128, np.uint8)
+        self._plane = np.full((height * 3 // 2, width), 128, np.uint8)
 
     async def recv(self) -> av.VideoFrame:
         pts, time_base = await self.next_timestamp()
@@ -69,7 +69,7 @@ class Plain:
             self.channel = self.pc.createDataChannel(CHANNEL_LABEL)
             self.channel.on("message", self.messages.put_nowait)
             self.channel.on("close", self.closed.set)
-        ice.restrict(self.pc, [LOOPBACK])
+        Network([LOOPBACK]).prepare(self.pc)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return self.pc.localDescription.sdp
 
@@ -130,7 +130,14 @@ async def reach(
 
 
 def settings(**changed: Any) -> Settings:
-    loopback: dict[str, Any] = {"http": True, "host": LOOPBACK, "ice_address": (LOOPBACK,)}
+    loopback: dict[str, Any] = {
+        "http": True,
+        "host": LOOPBACK,
+        "ice_address": (LOOPBACK,),
+        "store": "memory",
+        # The scenes are rendered in this process: its load says nothing about the server's.
+        "most_load": 0,
+    }
     return Settings(**(loopback | changed))
 
 

@@ -157,6 +157,25 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
             await download.join()
 
 
+async def test_what_another_process_has_fetched_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
+    used: asyncio.Queue[Path] = asyncio.Queue()
+    target = tmp_path / "weights.dat"
+    one, other = (Download("http://127.0.0.1:1/none", target, used.put) for _ in range(2))
+    one.follow()
+    await asyncio.sleep(0.1)
+    assert used.empty()
+    target.write_bytes(predictor())
+    async with asyncio.timeout(5):
+        assert await used.get() == target
+    await asyncio.sleep(0.1)
+    assert used.empty(), "once"
+    assert (one.status.state, other.status.state) == (State.DONE, State.IDLE)
+    await one.close()
+
+
 async def test_progress_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def use(_path: Path) -> None: ...
 

@@ -5,6 +5,8 @@ import random
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from liveness.errors import (
     DownloadBusy,
@@ -198,3 +200,20 @@ def test_every_failure_has_its_status() -> None:
         DownloadBusy: 503,
     }
     assert all(kind.status == status for kind, status in statuses.items())
+
+
+async def test_a_source_leads_nowhere_that_is_no_source(target: Path) -> None:
+    async with serving_source(Source()) as source:
+        hidden = source.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - this machine, in Linux
+        assert hidden != source.url
+
+        async def redirect(_: web.Request) -> web.Response:
+            raise web.HTTPFound(hidden)
+
+        app = web.Application()
+        app.router.add_get("/weights", redirect)
+        async with TestServer(app, host="127.0.0.1") as server:
+            with pytest.raises(SourceUnreachable, match="no connection"):
+                await fetch(str(server.make_url("/weights")), target, limits=QUICK)
+        assert source.asked == []
+    assert not target.exists()

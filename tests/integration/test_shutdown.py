@@ -46,9 +46,12 @@ async def started(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
         await process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_sessions_end_when_the_server_is_told_to_stop(number: signal.Signals) -> None:
-    async with started("--http") as (process, _, url), ClientSession(url) as client:
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "2")])
+async def test_sessions_end_when_the_server_is_told_to_stop(
+    number: signal.Signals, workers: str
+) -> None:
+    arguments = ("--http", "--workers", workers, "--drain-seconds", "0")
+    async with started(*arguments) as (process, _, url), ClientSession(url) as client:
         session = await create(client)
         peer = await publish(client, session)
         await reach(client, session, "running")
@@ -77,15 +80,23 @@ async def test_it_serves_https_with_a_certificate_of_its_own(tmp_path: Path) -> 
         assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
 
 
-async def test_what_is_wrong_is_said_in_a_line() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--port", "70000"), 2, "--port: "),
+        (("--workers", "2", "--store", "memory"), 2, "--workers: "),
+        (("--workers", "1", "--spoof-model", "none.toml"), 1, "none.toml cannot be read"),
+        (("--workers", "2", "--spoof-model", "none.toml"), 1, "none.toml cannot be read"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_line(
+    arguments: tuple[str, ...], status: int, said: str
+) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "server.py"),
-        "--port",
-        "70000",
+        *(sys.executable, str(ROOT / "server.py"), *ARGUMENTS, *arguments),
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await process.communicate()
-    assert process.returncode == 2
-    assert errors.decode().startswith("error: --port: ")
+    assert process.returncode == status
+    assert errors.decode().startswith(f"error: {said}")
     assert len(errors.splitlines()) == 1

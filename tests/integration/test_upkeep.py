@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
-from liveness.app import STORE
+from liveness.api.http import STORE
+from liveness.errors import ModelMissing
 from liveness.store import Status, Store
 from liveness.testing.fixtures import LivenessServer
 from tests.integration.plain import Plain, bearer, create, publish, reach, show
@@ -122,3 +123,11 @@ async def test_those_that_live_take_leave(address: str, servers: list[LivenessSe
     async with LivenessServer.of(store=address):
         await beating(store, 3)
     assert len(await store.beats()) == 2
+
+
+async def test_a_server_that_cannot_start_lets_go_of_its_store(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing):
+        async with LivenessServer.of(store=f"sqlite:{tmp_path}/store.db", spoof_model="none.toml"):
+            pass
+    names = [each.name for each in tmp_path.iterdir()]  # noqa: ASYNC240 - of a test
+    assert names == ["store.db"]

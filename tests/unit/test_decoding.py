@@ -9,6 +9,7 @@ from aiortc import RTCPeerConnection, RTCRtpCodecParameters
 from aiortc.jitterbuffer import JitterFrame
 
 from liveness.rtc.decoding import MAX_WAITING, DecodingThreads, Lane, divert
+from liveness.rtc.jitter import Frames
 from tests.integration.test_track import VP8, encode
 
 SECONDS = 5.0
@@ -87,6 +88,8 @@ def test_what_comes_too_fast_is_let_go_up_to_a_key_frame(thread: DecodingThreads
     begin = threading.Event()
     taken = Taken(begin.wait)
     lane = Lane(thread, taken)
+    told: list[bool] = []
+    lane.let_go = lambda: told.append(True)
     pictures = encode(MAX_WAITING + 5, 64, 48)
     put(lane, 0, pictures[0])
     while lane.waiting:
@@ -94,11 +97,24 @@ def test_what_comes_too_fast_is_let_go_up_to_a_key_frame(thread: DecodingThreads
     for number, data in enumerate(pictures[1:], 1):
         put(lane, number, data)
         assert lane.waiting <= MAX_WAITING
-    assert taken.skipped == MAX_WAITING
+    assert taken.skipped == MAX_WAITING + 1
+    assert told == [True], "what refers to them does not come"
     assert lane.damaged.is_set(), "the sender is asked for one"
     begin.set()
     lane.put(None)
     assert taken.ended.wait(SECONDS)
+
+
+def test_frames_that_come_together_are_parted(thread: DecodingThreads) -> None:
+    taken = Taken()
+    lane = Lane(thread, taken)
+    first, *others = encode(4, 64, 48)
+    frames = Frames(first, 7)
+    frames.later = [(3000 * number, data) for number, data in enumerate(others, 1)]
+    lane.put((VP8, frames))
+    lane.put(None)
+    assert taken.ended.wait(SECONDS)
+    assert taken.frames == [7, 3007, 6007, 9007]
 
 
 def test_noise_is_no_end(thread: DecodingThreads) -> None:

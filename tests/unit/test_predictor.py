@@ -25,9 +25,7 @@ def trees() -> Trees:
     return read_trees(WEIGHTS)
 
 
-def ours(
-    trees: Trees, picture: Picture, side: float = SIDE, contrast: float = AS_IT_IS
-) -> Picture:
+def ours(trees: Trees, picture: Picture, side: float = SIDE, contrast: float = AS_IT_IS) -> Picture:
     box = np.array([[side, 0, BOX.left()], [0, side, BOX.top()]])
     shape = place(
         picture,

@@ -1,0 +1,68 @@
+"""What options hold: texts that are checked when they are given, and what they stand for."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from yarl import URL
+
+from liveness.apikeys import ApiKey
+from liveness.hooks import Secret, Url
+from liveness.rtc.network import parse_ports, parse_public
+from liveness.rtc.servers import parse_ice_server
+from liveness.store.opening import checked
+
+Origin = Annotated[str, Field(pattern=r"^(\*|null|https?://[^/\s,]+)$")]
+
+
+def _read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Take what can be parsed, as it is: settings are shown as they were given."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _parsed_key(key: object) -> object:
+    return ApiKey.parse(key) if isinstance(key, str) else key
+
+
+def _parsed_url(url: object) -> object:
+    return Url.parse(url) if isinstance(url, str) else url
+
+
+def _parsed_secret(secret: object) -> object:
+    return Secret.parse(secret) if isinstance(secret, str) else secret
+
+
+def _network(address: object) -> object:
+    return ip_network(address, strict=False) if isinstance(address, str) else address
+
+
+def _frame_origin(text: str) -> str:
+    """Write an origin as browsers compare it."""
+    return str(URL(text).origin())
+
+
+def _checked_address(text: str) -> str:
+    return str(ip_address(text))
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
+Store = Annotated[str, AfterValidator(checked)]
+Key = Annotated[ApiKey, BeforeValidator(_parsed_key)]
+Webhook = Annotated[Url, BeforeValidator(_parsed_url)]
+WebhookSecret = Annotated[Secret, BeforeValidator(_parsed_secret)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+# In a header they stand beside others: nothing in one may end it.
+FrameOrigin = Annotated[
+    str,
+    Field(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
+    AfterValidator(_frame_origin),
+]
+IceServer = Annotated[str, _read_by(parse_ice_server)]
+PublicAddress = Annotated[Address, _read_by(parse_public)]
+Ports = Annotated[str, _read_by(parse_ports)]
