@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -149,4 +150,17 @@ async def test_verdicts_that_were_told_survive_a_kill(tmp_path: Path) -> None:
         assert kept is not None
         assert kept.verdict == VERDICT
     print(f"{told} verdicts told, {told} found after kill -9")
+    await store.close()
+
+
+async def test_a_lock_does_not_last_for_as_long_as_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86_400)
+    await store.lock("a", 60)
+    assert 0 < await store.locked("a") <= 60
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert await store.locked("a") == 0.0
     await store.close()
