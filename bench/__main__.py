@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -35,6 +36,9 @@ FRESH = 0.1
 """Seconds that a state may be behind its frame."""
 
 LEAST_MEASURED, LEAST_FRESH = 0.99, 0.95
+
+MOST = 40
+"""Sessions that no core carries."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,8 @@ def run(bench: Bench, *, quick: bool) -> Results:
     results.profile = profiled(bench, clip)
     print(report.profile(results.profile))
     if not quick:
-        capacity = search(bench, clip, tell)
+        capacity = search(bench, clip, results.points, tell)
+        print(f"one core carries {capacity} sessions", flush=True)
         tell(bench.measure("server", clip, 2 * capacity, options=()))
         if len(bench.receiving) + len(bench.sending) > 1:
             tell(bench.measure("server", clip, round(1.8 * capacity), cores=2))
@@ -210,13 +215,18 @@ def run(bench: Bench, *, quick: bool) -> Results:
     return results
 
 
-def search(bench: Bench, clip: Clip, tell) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    """Find how many sessions one core carries."""
-    capacity, sessions = 0, 6
-    while True:
-        if not tell(bench.measure("server", clip, sessions)).carried:
-            return max(capacity, 1)
-        capacity, sessions = sessions, sessions + (2 if sessions < 8 else 1)  # noqa: PLR2004
+def search(bench: Bench, clip: Clip, known: list[Point], tell: Callable[[Point], Point]) -> int:
+    """Find how many sessions one core carries, between what is known to be and not to be."""
+    server = [each for each in known if each.kind == "server"]
+    carried = max((each.sessions for each in server if each.carried), default=0)
+    failed = min((each.sessions for each in server if each.sessions > carried), default=MOST)
+    while failed - carried > 1:
+        sessions = (carried + failed + 1) // 2 if failed < MOST else carried + 3
+        if tell(bench.measure("server", clip, sessions)).carried:
+            carried = sessions
+        else:
+            failed = sessions
+    return max(carried, 1)
 
 
 def profiled(bench: Bench, clip: Clip) -> dict[str, float]:
@@ -244,8 +254,8 @@ def people(bench: Bench, capacity: int) -> dict[str, int]:
     return {verdict: said.count(verdict) for verdict in sorted(set(said))}
 
 
-def growth(bench: Bench, clip: Clip, sessions: int = 360) -> float:
-    """MB by which an hour's worth of sessions, 3 s each, leaves the server larger."""
+def growth(bench: Bench, clip: Clip, sessions: int = 240) -> float:
+    """MB by which so many sessions of 3 s, four at a time, leave the server larger."""
     with (
         receiving("server", bench.receiving[:1], "--workers", "1", *ALL_IN) as receiver,
         elsewhere(bench.sending) as pool,

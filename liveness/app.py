@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,31 +24,24 @@ from liveness.apikeys import DEFAULT_NAME, ApiKeys, read_key_file
 from liveness.board import Board
 from liveness.clients import Clients
 from liveness.cores import cores
-from liveness.describing import Describer
 from liveness.desk import Desk
 from liveness.download import Download
-from liveness.errors import ModelCorrupt, ModelMissing, SettingsInvalid
+from liveness.errors import SettingsInvalid
 from liveness.identifying import Identifying
 from liveness.issuing import Issuing
 from liveness.keys import KeyFolder
+from liveness.loading import digests, load_describer, load_landmarker, load_spoof_model
 from liveness.measuring import warm
-from liveness.models import (
-    GTX_FILE,
-    Weights,
-    find_descriptor_weights,
-    find_landmark_weights,
-    find_spoof_model,
-)
+from liveness.models import GTX_FILE, Weights, find_landmark_weights
 from liveness.registry import Registry
 from liveness.relay import Relay
 from liveness.rtc.decoding import DecodingThreads
 from liveness.scoring import Scoring
 from liveness.sealing import Sealing
 from liveness.seat import Seat
-from liveness.settings import MINIFASNET, NO_MODEL, Settings
+from liveness.settings import Settings
 from liveness.store.opening import open_store
 from liveness.vision.landmarks import Landmarker
-from liveness.vision.spoof import SpoofModel
 
 log = structlog.get_logger(__name__)
 
@@ -92,11 +85,9 @@ async def _open_store(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _start(app: web.Application) -> None:
-    settings = app[SETTINGS]
     # Sessions share the cores among themselves; threads of OpenCV's own would only get in the way.
     cv2.setNumThreads(1)
-    store, board = app[STORE], app[BOARD]
-    workers = board.seat.workers
+    settings, store, board = app[SETTINGS], app[STORE], app[BOARD]
     app[ISSUING] = issuing = Issuing(
         KeyFolder(settings.data_dir),
         store,
@@ -104,43 +95,46 @@ async def _start(app: web.Application) -> None:
         lifetime=timedelta(seconds=settings.verdict_lifetime),
     )
     await issuing.start()
-    app[WEIGHTS], landmarker = await asyncio.to_thread(_load, settings.model_dir)
-    threads = await asyncio.to_thread(
-        DecodingThreads, -(-cores() // workers), partial(warm, landmarker)
+    app[ALBUMS] = Albums(
+        store, await asyncio.to_thread(_sealing, settings), keeping=settings.keep_evidence
     )
-    model = await asyncio.to_thread(_spoof_model, settings)
-    scoring = Scoring(model, rate=settings.spoof_rate, threshold=settings.spoof_threshold)
-    identifying = Identifying(await asyncio.to_thread(_describer))
-    sealing = await asyncio.to_thread(_sealing, settings)
-    app[ALBUMS] = Albums(store, sealing, keeping=settings.keep_evidence)
+    await _load_models(app)
+    # Single pictures get half of the cores at most: the others stay with the sessions.
+    desk = Desk(max(1, cores() // (2 * board.seat.workers)))
+    app[STILLS] = Stills(app[REGISTRY], desk, Clients(partial(app[RELAY].mint, "cookie")))
+    app[DOWNLOAD].follow()
+    board.tell(0)
+    app[REGISTRY].metrics.workers.set(1)
+
+
+async def _load_models(app: web.Application) -> None:
+    """Load the models, and make what uses them: the sessions, and the download of others."""
+    settings, board = app[SETTINGS], app[BOARD]
+    app[WEIGHTS], landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
+    share = -(-cores() // board.seat.workers)
+    threads = await asyncio.to_thread(DecodingThreads, share, partial(warm, landmarker))
+    model = await asyncio.to_thread(load_spoof_model, settings)
+    describer, others = await asyncio.to_thread(load_describer)
+    others |= {} if model is None else model.digests
     app[REGISTRY] = registry = Registry(
         settings,
-        store,
+        app[STORE],
         landmarker=landmarker,
         threads=threads,
-        scoring=scoring,
-        identifying=identifying,
-        issuing=issuing,
+        scoring=Scoring(model, rate=settings.spoof_rate, threshold=settings.spoof_threshold),
+        identifying=Identifying(describer),
+        issuing=app[ISSUING],
         albums=app[ALBUMS],
         board=board,
     )
-    others = {} if model is None else model.digests
-    if identifying.describer is not None:
-        others = others | _digest(_descriptor_weights())
-    registry.weights = others | _digest(app[WEIGHTS])
-    # Single pictures get half of the cores at most: the others stay with the sessions.
-    desk = Desk(max(1, cores() // (2 * workers)))
-    app[STILLS] = Stills(registry, desk, Clients(partial(app[RELAY].mint, "cookie")))
+    registry.weights = others | digests(app[WEIGHTS])
 
     async def use(path: Path) -> None:
         landmarker = await asyncio.to_thread(Landmarker, path)
         weights = await asyncio.to_thread(find_landmark_weights, settings.model_dir)
-        registry.landmarker, registry.weights = landmarker, others | _digest(weights)
+        registry.landmarker, registry.weights = landmarker, others | digests(weights)
 
     app[DOWNLOAD] = Download(settings.model_url, settings.model_dir / GTX_FILE, use)
-    app[DOWNLOAD].follow()
-    board.tell(0)
-    registry.metrics.workers.set(1)
 
 
 def _check_parties(settings: Settings, keys: ApiKeys) -> None:
@@ -170,63 +164,3 @@ async def _stop(app: web.Application) -> None:
     await app[REGISTRY].close()
     await app[STILLS].desk.close()
     await app[ISSUING].close()
-
-
-@lru_cache(maxsize=1)
-def _load(model_dir: Path) -> tuple[Weights, Landmarker]:
-    """Load the weights once a process: they are read-only, and 100 MB."""
-    weights = find_landmark_weights(model_dir)
-    try:
-        return weights, Landmarker(weights.path)
-    except ValueError as error:
-        raise ModelCorrupt(f"{weights.path} cannot be used: {error}") from error
-
-
-def _digest(weights: Weights) -> dict[str, str]:
-    return {weights.name: weights.sha256}
-
-
-def _describer() -> Describer | None:
-    """Make what describes faces.
-
-    Its weights may be missing, in a cut-down installation: then faces are not compared, and the
-    log and `/readyz` say so. Raises `ModelCorrupt`.
-    """
-    try:
-        return Describer(_descriptor_weights().path)
-    except ModelMissing as error:
-        log.warning("no face descriptor: faces are not compared", detail=error.detail)
-        return None
-
-
-@lru_cache(maxsize=1)
-def _descriptor_weights() -> Weights:
-    """Check them once a process."""
-    return find_descriptor_weights()
-
-
-def _spoof_model(settings: Settings) -> SpoofModel | None:
-    """Load the model that was chosen.
-
-    Only the default one may be missing: then there are no scores, and the log, `/readyz` and each
-    verdict say so. Raises `ModelMissing`, `ModelCorrupt`.
-    """
-    if settings.spoof_model == NO_MODEL:
-        log.warning("no anti-spoof model was wanted: sessions get no score")
-        return None
-    card = None if settings.spoof_model == MINIFASNET else Path(settings.spoof_model)
-    try:
-        model = _load_spoof_model(settings.model_dir, card)
-    except ModelMissing as error:
-        if card is not None:
-            raise
-        log.warning("no anti-spoof model: sessions get no score", detail=error.detail)
-        return None
-    log.info("anti-spoof model", name=model.card.name, licence=model.card.licence)
-    return model
-
-
-@lru_cache(maxsize=1)
-def _load_spoof_model(model_dir: Path, card: Path | None) -> SpoofModel:
-    """Load it once a process."""
-    return find_spoof_model(model_dir, card)

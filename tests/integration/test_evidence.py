@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from liveness import app as application
+from liveness import loading
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Progress
@@ -201,7 +201,7 @@ async def test_without_the_descriptor_faces_are_not_compared(
     def missing() -> None:
         raise ModelMissing("it is not there")
 
-    monkeypatch.setattr(application, "_descriptor_weights", missing)
+    monkeypatch.setattr(loading, "_descriptor_weights", missing)
     server = await liveness_servers()
     async with aiohttp.ClientSession() as client, client.get(f"{server.url}/readyz") as response:
         assert (await response.json())["compares_faces"] is False
