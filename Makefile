@@ -12,6 +12,8 @@ endif
 BIN := .venv/bin
 CI ?=
 ARGS ?=
+# Most tests wait for video: several files at a time. What they print is seen with TEST_PROCESSES=
+TEST_PROCESSES ?= -n 3 --dist loadfile
 # What the tests need from Debian, as the names of packages and of what they install.
 TEST_PACKAGES := chromium nodejs npm redis-server coturn haproxy faketime
 TEST_COMMANDS := chromium node npm redis-server turnserver haproxy faketime
@@ -55,7 +57,7 @@ run: .venv/.run
 	$(BIN)/python server.py $(ARGS)
 
 test: .venv/.dev $(if $(filter true,$(CI)),.venv/.train) models system-packages
-	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
+	CI=$(CI) $(BIN)/python -m pytest $(TEST_PROCESSES) $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

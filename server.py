@@ -3,9 +3,7 @@
 
 import sys
 
-from liveness import hugepages
 from liveness.serve import main
 
 if __name__ == "__main__":
-    hugepages.use()
     sys.exit(main(sys.argv[1:], prog="server.py"))

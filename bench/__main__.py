@@ -254,7 +254,7 @@ def people(bench: Bench, capacity: int) -> dict[str, int]:
     return {verdict: said.count(verdict) for verdict in sorted(set(said))}
 
 
-def growth(bench: Bench, clip: Clip, sessions: int = 240) -> float:
+def growth(bench: Bench, clip: Clip, sessions: int = 120) -> float:
     """MB by which so many sessions of 3 s, four at a time, leave the server larger."""
     with (
         receiving("server", bench.receiving[:1], "--workers", "1", *ALL_IN) as receiver,

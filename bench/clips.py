@@ -16,7 +16,7 @@ from liveness.testing.puppet import Puppet
 from liveness.testing.raster import Picture
 
 CACHE = Path(".cache/bench")
-_VERSION = 1  # of what is rendered: files of another are made anew
+_VERSION = 2  # of what is rendered: files of another are made anew
 
 Clip = list[bytes]
 """Encoded frames; the first is a key frame."""
@@ -92,13 +92,11 @@ class Moves:
         """Film each move so often, and the waiting for `front` between them twice as often."""
         portrait = Portrait.astronaut()
         clips: dict[Challenge, list[Clip]] = {challenge: [] for challenge in Challenge}
-        wanted = [(each, take) for take in range(takes) for each in _TAKES]
-        for challenge, take in tqdm(
-            wanted, desc="filming a person's moves", unit="move", disable=None
-        ):
+        wanted = [each for _ in range(takes) for each in _TAKES]
+        for challenge in tqdm(wanted, desc="filming a person's moves", unit="move", disable=None):
             path = CACHE / f"{challenge}-{len(clips[challenge])}-{_VERSION}.npz"
             if not path.exists():
-                seed = 10 * take + len(clips[challenge])
+                seed = 100 * (1 + list(Challenge).index(challenge)) + len(clips[challenge])
                 _write(path, encode(_film(portrait, challenge, seed), VGA))
             clips[challenge].append(_read(path))
         return cls(clips)

@@ -16,8 +16,6 @@ from typing import Literal
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from liveness import hugepages
-
 LOOPBACK = "127.0.0.1"
 START_LIMIT = 90.0
 Kind = Literal["bare", "server", "profiled"]
@@ -98,7 +96,7 @@ def receiving(kind: Kind, cores: Sequence[int], *options: str) -> Iterator[Recei
         os.sched_setaffinity(0, cores)  # inherited
         process = subprocess.Popen(  # noqa: S603 - our own programs
             [sys.executable, *_PROGRAMS[kind], *arguments],
-            env=os.environ | hugepages.ENVIRONMENT | {"PYTHONPATH": "."},
+            env=os.environ | {"PYTHONPATH": "."},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,
