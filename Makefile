@@ -13,7 +13,7 @@ BIN := .venv/bin
 CI ?=
 ARGS ?=
 # Most tests wait for video: several files at a time. What they print is seen with TEST_PROCESSES=
-TEST_PROCESSES ?= -n 3 --dist loadfile
+TEST_PROCESSES ?= -n 2 --dist loadfile
 # What the tests need from Debian, as the names of packages and of what they install.
 TEST_PACKAGES := chromium nodejs npm redis-server coturn haproxy faketime
 TEST_COMMANDS := chromium node npm redis-server turnserver haproxy faketime

@@ -24,7 +24,7 @@ class Program:
         self.url = ""
         self.log = folder / "log"
         self._command = [
-            *(sys.executable, str(ROOT / "server.py"), "--http"),
+            *(sys.executable, str(ROOT / "server.py"), "--http", "--most-load", "0"),
             *("--host", LOOPBACK, "--port", str(port), "--ice-address", LOOPBACK),
             *("--data-dir", str(folder / "data"), *arguments),
         ]
