@@ -62,8 +62,6 @@ STAGES = {
     "follow": ["liveness.session:Session._follow"],
 }
 
-Clock = Callable[[], float]
-
 
 class Profile:
     """Seconds of CPU by stage."""
