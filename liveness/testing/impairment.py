@@ -76,14 +76,17 @@ class ImpairedLink:
         """Have a packet that came in at `side` come out at the other one, or not at all."""
         given, loop = self._impairment, asyncio.get_running_loop()
         self.sent += 1
-        if loop.time() < self._cut_until or random.random() < given.loss:
+        # All three are drawn for each packet: its fate hangs on none before it.
+        lost, reordered, duplicated = (
+            random.random() < share for share in (given.loss, given.reordered, given.duplicated)
+        )
+        if lost or loop.time() < self._cut_until:
             self.lost += 1
             return
         out = self._sides[1 - self._sides.index(side)]
-        due = side.due(given.delay, given.jitter)
-        due += REORDERING * (random.random() < given.reordered)
+        due = side.due(given.delay, given.jitter) + REORDERING * reordered
         loop.call_at(due, out.send, data)
-        if random.random() < given.duplicated:
+        if duplicated:
             loop.call_at(due + REORDERING, out.send, data)
 
     @property
@@ -109,6 +112,8 @@ class _Side(asyncio.DatagramProtocol):
     def __init__(self, link: ImpairedLink) -> None:
         self._link = link
         self._random = Random(link.seed)  # noqa: S311 - repeatable
+        # Jitter changes with the clock, which must not touch what is drawn for packets.
+        self._swings = Random(link.seed)  # noqa: S311 - repeatable
         self._transport: Any = None
         self._last = self._change = self._late = 0.0
         self.party: tuple[str, int] | None = None
@@ -129,8 +134,8 @@ class _Side(asyncio.DatagramProtocol):
         """When a packet that comes in now has made its way, after all that came before."""
         now = asyncio.get_running_loop().time()
         if now > self._change:
-            self._change = now + self._random.uniform(*SWING)
-            self._late = delay + jitter * self._random.random()
+            self._change = now + self._swings.uniform(*SWING)
+            self._late = delay + jitter * self._swings.random()
         self._last = max(self._last + 1e-6, now + self._late)  # timers of one moment have no order
         return self._last
 
