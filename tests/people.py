@@ -47,12 +47,12 @@ def a_face(  # noqa: PLR0913  each is one thing a face can do
 
 def a_thumbnail(face: Face, noise: np.random.Generator) -> Thumbnail:
     """What a picture of `face` reduces to: a head before a wall, eyes, and noise of the camera."""
-    y, x = np.mgrid[0:24, 0:32].astype(np.float32)
+    y, x = np.mgrid[0:48, 0:64].astype(np.float32) / 2
     wall = 90 + 30 * np.sin(x / 5) * np.cos(y / 7)
     nose = 16 + 0.12 * face.pose.yaw
     head = 70 * np.exp(-(((x - nose) / 5) ** 2 + ((y - 12) / 7) ** 2))
     lids = 60 * (1 - face.eyes.right / OPEN_EYE) * np.exp(-((x - nose) ** 2 / 12 + (y - 10) ** 2))
-    grey = wall + head + lids + noise.normal(0, 0.15, wall.shape)
+    grey = wall + head + lids + noise.normal(0, 0.3, wall.shape)
     return np.asarray(np.clip(np.round(grey), 0, 255), np.uint8)
 
 

@@ -40,6 +40,9 @@ PATIENCE = 8.0
 """Seconds of video until a comparison that has not been made will not be: it takes .1 on a machine
 that is not full."""
 
+DOUBT = 2.0
+"""Seconds of video that a doubted face is given to be compared."""
+
 
 class Purpose(StrEnum):
     """What a descriptor is wanted for."""
@@ -67,6 +70,8 @@ class Identity:
     def __init__(self) -> None:
         self.changed = False
         """Whether another face has been seen."""
+        self.compared = False
+        """Whether faces have been compared at all."""
         self._run = 0
         self._passed = 0
         self._rest_yaw = 0.0
@@ -98,6 +103,7 @@ class Identity:
             return None
         self._checks.append(descriptor)
         apart = distance(self._template, self._checks)
+        self.compared = True
         if apart <= MOST_DISTANCE:
             self._checks.clear()
             # An answer may come late: a step that was passed since then is still to be compared.
@@ -106,6 +112,15 @@ class Identity:
         elif len(self._checks) >= _CHECKS:
             self.changed = True
         return apart
+
+    def doubt(self) -> None:
+        """Have the next face compared, whatever was passed: something else speaks against it."""
+        self._due = self._checked = self._time
+
+    @property
+    def settled(self) -> bool:
+        """Whether a doubted face has been compared, or will not be."""
+        return self._due is None or not self._template or self._time - self._due > DOUBT
 
     @property
     def decided(self) -> bool:

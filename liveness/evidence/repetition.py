@@ -11,6 +11,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ from liveness.vision.observation import Box, Face, Observation, Thumbnail
 # the signatures of a face of this size (share of the picture's shorter side) or larger. A smaller
 # face changes a signature less as it moves. `tests/integration/test_recordings.py` prints how near
 # people and recordings come to it.
-MOST_DIFFERENCE = 0.3
+MOST_DIFFERENCE = 0.25
 _LARGE_FACE = 0.35
 # Looks running that must find a repetition, of what was so long ago, to a frame or two: one look
 # may meet a coincidence.
@@ -50,6 +51,10 @@ _EXPOSURE = 0.058
 _MOST_NOISE = 0.28
 # How far round the face is compared, in shares of its box to each side: hair, neck and shoulders.
 _AROUND = 0.2
+# Seconds between two remembered frames of which there is a mixture: 10 a second, one missing.
+_LONGEST_STEP = 0.21
+# Squared distance, summed over cells, of frames that are as good as the same.
+_NO_STEP = 1e-6
 # Middle of the grey scale: sums of squares of signatures about it keep their digits in 32 bits.
 _MIDDLE = 128.0
 _ROWS, _COLUMNS = 12, 16
@@ -104,11 +109,11 @@ class Repetition:
             return False
         if self._frames and time - self._frames[-1].time < _KEEP_EVERY:
             return False
-        self._expose(signature_of(observation.thumbnail), time)
-        signature = self._exposed()
+        signature = signature_of(observation.thumbnail)
+        self._expose(signature, time)
         repeated = False
         if not self._looks or time - self._looks[-1].time >= _LOOK_EVERY:
-            distances = self._distances(signature, _region(face.box))
+            distances = self._distances(self._exposed(), _region(face.box))
             self._looks.append(_Look(time, distances, self._noise()))
             repeated = self._repeated(time, _most_difference(face))
         self._remember(signature, time)
@@ -172,28 +177,33 @@ class Repetition:
         return np.asarray(newest.time - self._times[places])
 
     def _nearby(self, look: _Look, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Squared distances of a look to what was seen about `times`; infinite for nothing.
-
-        The least of three frames: a recording's own frames and those of the camera that shows it
-        fall together differently in each round.
-        """
+        """Squared distances of a look to what was seen about `times`; infinite for nothing."""
         known = self._times[: look.distances.size]
-        after = np.searchsorted(known, times)
-        around = (after + np.array([[-1], [0], [1]])).clip(0, known.size - 1)
+        nearest = np.searchsorted(known, times - _KEEP_EVERY / 2)
+        around = (nearest + np.array([[-1], [0], [1]])).clip(0, known.size - 1)
         off = np.abs(known[around] - times)
         near = np.where(off <= _MOST_OFF, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
 
     def _distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:
-        """Mean squared distances of all remembered frames in `region`.
+        """Mean squared distances in `region` to each remembered frame, or between it and the next.
+
+        A recording's frames and those of the camera that shows it fall together differently in
+        each round: the nearest mixture of two frames counts.
 
         By einsum, on this thread: a matrix product would wait for threads of the linear algebra
         library's own, 10 ms and more where the cores are busy.
         """
         memory, now = self._memory[*region, : self._count], signature[region]
-        products = np.einsum("rcn,rc->n", memory, now)
-        distances = np.einsum("rcn,rcn->n", memory, memory) + (np.square(now).sum() - 2 * products)
-        return np.asarray(np.maximum(distances, 0) / now.size, np.float32)
+        squares = np.einsum("rcn,rcn->n", memory, memory)
+        apart = squares + (np.square(now).sum() - 2 * np.einsum("rcn,rc->n", memory, now))
+        products = np.einsum("rcn,rcn->n", memory[..., :-1], memory[..., 1:])
+        steps = np.maximum(squares[:-1] + squares[1:] - 2 * products, _NO_STEP)
+        towards = (apart[:-1] - apart[1:] + steps) / 2
+        share = (towards / steps).clip(0, 1)
+        share[np.diff(self._times[: self._count]) > _LONGEST_STEP] = 0
+        apart[:-1] += share * (share * steps - 2 * towards)
+        return np.asarray(np.maximum(apart, 0) / now.size, np.float32)
 
     def _remember(self, signature: Signature, time: float) -> None:
         if self._count == _CAPACITY:
@@ -233,7 +243,7 @@ def _cells(start: float, end: float, count: int) -> slice:
 
 
 def signature_of(thumbnail: Thumbnail) -> Signature:
-    """Reduce (24, 32) uint8 to (12, 16): noise and rounding halve, movements hardly do."""
-    grey = thumbnail.astype(np.float32)
-    rows = grey[::2] + grey[1::2]
-    return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4 - _MIDDLE, np.float32)
+    """Reduce (48, 64) uint8 to (12, 16): noise and rounding average out, movements hardly do."""
+    size = (_COLUMNS, _ROWS)
+    grey = thumbnail.astype(np.float32) - _MIDDLE
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)

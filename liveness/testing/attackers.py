@@ -180,24 +180,30 @@ def perform(
 
 
 class FaceSwap:
-    """Somebody begins, and from step `swap_at` on another person does what is asked.
+    """Somebody begins, and at step `swap_at` another person takes over, `after` seconds into it.
 
     A deepfake that fails, or a second person who takes over: from one frame to the next.
     """
 
-    def __init__(self, first: Puppet, second: Puppet, swap_at: int = 1) -> None:
+    def __init__(
+        self, first: Source, second: Source, swap_at: int = 1, *, after: float = 0.0
+    ) -> None:
         self._first = first
         self._second = second
         self._swap_at = swap_at
-        self._swapped = False
+        self._after = after
+        self._due: float | None = None
+        self._time = 0.0
 
-    def frame(self, time: float) -> Picture:
+    def frame(self, time: float) -> Picture | None:
         """Show whose turn it is; both move all the time."""
+        self._time = time
         pictures = self._first.frame(time), self._second.frame(time)
-        return pictures[self._swapped]
+        return pictures[self._due is not None and time >= self._due]
 
-    def react(self, state: Mapping[str, Any]) -> None:
+    def react(self, state: dict[str, Any]) -> None:
         """Both hear what is asked."""
-        self._swapped |= int(state["step"]) >= self._swap_at
+        if self._due is None and int(state["step"]) >= self._swap_at:
+            self._due = self._time + self._after
         self._first.react(state)
         self._second.react(state)

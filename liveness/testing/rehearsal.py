@@ -92,8 +92,8 @@ class _Trial:
         self._analyser = Analyser(landmarker)
         self._sequence = Sequence(plan)
         self._progress: Progress | None = None
-        self._evidence = Evidence()
-        self._identity = Identity()
+        self._identity = None if describer is None else Identity()
+        self._evidence = Evidence(self._identity)
         self._scores = Scores()
         self._score_due = 0.0
         self._time = 0.0
@@ -123,6 +123,8 @@ class _Trial:
 
     def end(self, reasons: tuple[Reason, ...]) -> Rehearsal:
         """Draw the verdict."""
+        if self._evidence.found is not None:
+            reasons = (Reason(self._evidence.found.value),)
         model = self._spoof_model
         verdict = decide(
             self._sequence.results(self._time),
@@ -131,6 +133,7 @@ class _Trial:
             seconds=self._time,
             finished_at=datetime.now(UTC),
             spoof_score=self._scores.average,
+            faces_compared=self._evidence.compared,
             attacked=model is not None and self._scores.attacked(model.card.threshold),
         )
         return Rehearsal(verdict, self._time, tuple(challenge for _, challenge in self._asked))
@@ -147,11 +150,10 @@ class _Trial:
         self, frame: av.VideoFrame, observation: Observation, progress: Progress
     ) -> Reason | None:
         """Look for evidence of an attack."""
-        finding = self._evidence.update(observation, progress)
-        if finding is not None:
-            return Reason(finding.value)
         self._score(frame, observation)
-        return Reason.FACE_CHANGED if self._is_another(frame, observation, progress) else None
+        self._compare(frame, observation, progress)
+        finding = self._evidence.update(observation, progress)
+        return None if finding is None else Reason(finding.value)
 
     def _score(self, frame: av.VideoFrame, observation: Observation) -> None:
         model, face = self._spoof_model, usable(observation)
@@ -159,20 +161,17 @@ class _Trial:
             self._score_due = observation.time + 1 / SPOOF_RATE
             self._scores.add(model.score(frame, face.landmarks))
 
-    def _is_another(
-        self, frame: av.VideoFrame, observation: Observation, progress: Progress
-    ) -> bool:
-        """Whether it is somebody else's face by now."""
-        if self._describer is None:
-            return False
+    def _compare(self, frame: av.VideoFrame, observation: Observation, progress: Progress) -> None:
+        """Have the face described if it is wanted."""
+        if self._describer is None or self._identity is None:
+            return
         request = self._identity.follow(observation, progress)
         if request is not None:
             chip = face_chip(frame, request.face.landmarks)
             self._identity.take(request, self._describer.describe(chip))
-        return self._identity.changed
 
     @property
     def _decided(self) -> bool:
         """Whether everything that was looked into has been told."""
         scored = self._spoof_model is None or self._scores.decisive
-        return scored and self._evidence.decided and self._identity.decided
+        return scored and self._evidence.decided

@@ -9,9 +9,9 @@ POINTS = 68
 Landmarks = NDArray[np.float32]
 """(68, 2) float32, pixels of the unmirrored picture, in the order of the iBUG 300-W mark-up."""
 
-THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 32, 24
+THUMBNAIL_WIDTH, THUMBNAIL_HEIGHT = 64, 48
 Thumbnail = NDArray[np.uint8]
-"""(24, 32) uint8: the whole picture's grey values, much reduced."""
+"""(48, 64) uint8: the whole picture's grey values, much reduced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,7 @@ KINDS = (
     Kind("frozen, 1 Mbit/s", FINE, frozen=True),
     Kind("frozen with noise of deviation 5, 500 kbit/s", COARSE, noise=5, frozen=True),
     # Its frames and the camera's fall together differently in each round.
-    Kind("loop seen at 30 frames a second, 1 Mbit/s", FINE, fps=30, share=0.6),
+    Kind("loop seen at 30 frames a second, 1 Mbit/s", FINE, fps=30),
     # Mixing hides the second round of somebody who hardly moves until they do.
     Kind("loop, 500 kbit/s, smoothed", SMOOTHED, share=0.5),
     Kind("frozen, 500 kbit/s, smoothed", SMOOTHED, frozen=True),
