@@ -15,8 +15,8 @@ ARGS ?=
 # Most tests wait for video: several files at a time. What they print is seen with TEST_PROCESSES=
 TEST_PROCESSES ?= -n 2 --dist loadfile
 # What the tests need from Debian, as the names of packages and of what they install.
-TEST_PACKAGES := chromium nodejs npm redis-server coturn haproxy faketime
-TEST_COMMANDS := chromium node npm redis-server turnserver haproxy faketime
+TEST_PACKAGES := chromium nodejs npm redis-server coturn haproxy faketime systemd
+TEST_COMMANDS := chromium node npm redis-server turnserver haproxy faketime systemd-analyze
 POLICY := /usr/sbin/policy-rc.d
 
 COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --strip-extras \

@@ -1,6 +1,8 @@
 """What was measured, as lines, figures and curves."""
 
 import math
+import os
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 if TYPE_CHECKING:
-    from bench.__main__ import Point
+    from bench.points import Point
 
 AGE = "liveness_state_age_seconds_bucket{le="
 
@@ -17,6 +19,15 @@ HEAD = (
     f"{'what':26}{'cores':>6}{'sessions':>9}{'refused':>8}{'ms/frame':>9}{'busy':>6}"
     f"{'measured':>9}{'<100 ms':>8}{'delay ms':>9}{'95 %':>6}{'sent-heard ms':>14}{'MB':>6}"
 )
+
+
+def machine() -> str:
+    """Name what this was measured on."""
+    found = Path("/proc/cpuinfo")
+    lines = found.read_text().splitlines() if found.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
 
 
 def line(point: "Point") -> str:
@@ -48,7 +59,7 @@ def summary(points: Sequence["Point"]) -> str:
             f"{full.encoding}, {full.sessions} sessions: {full.cpu / bare.cpu:.2f} times the bare "
             "receiver"
         )
-    carried = [point.sessions for point in points if point.kind == "server" and point.carried]
+    carried = [each.sessions for each in points if each.carried and each.cores == 1]
     return "\n".join([*told, f"carried by one core: {max(carried, default=0)} or more"])
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import count, islice
+from itertools import count, islice, permutations
 from random import Random
 from typing import Any
 
@@ -29,6 +29,9 @@ from liveness.rtc.network import Network
 LOOPBACK = "127.0.0.1"
 STAGGER = 0.15
 """Seconds from one session's start to the next: nobody's door is passed by all at once."""
+
+ORDERS = [["front", *order] for order in permutations(("right", "left", "blink"))]
+"""What people are asked, each the next one: in every run the same."""
 
 NEVER_MADE = ["front", "right"]
 """Challenges of sessions that are to last: nobody turns in an idle clip."""
@@ -93,9 +96,9 @@ class Client:
         self._channel = self._peer.createDataChannel(CHANNEL_LABEL)
         self._channel.on("message", self._hear)
 
-    async def connect(self, challenges: Sequence[str] | None) -> bool:
+    async def connect(self, challenges: Sequence[str]) -> bool:
         """Connect; False when the server is full."""
-        body = {} if challenges is None else {"challenges": list(challenges)}
+        body = {"challenges": list(challenges)}
         async with self._http.post("/api/sessions", json=body) as response:
             response.raise_for_status()
             created = await response.json()
@@ -167,7 +170,7 @@ class Person:
 
 
 async def check(url: str, moves: Moves, encoding: Encoding, people: int) -> list[Outcome]:
-    """Have so many people checked at the same time, in whatever order they are asked."""
+    """Have so many people checked at the same time, in every order that a session may ask."""
     async with aiohttp.ClientSession(url) as http:
         return list(
             await asyncio.gather(*(_check(http, moves, encoding, seed) for seed in range(people)))
@@ -182,7 +185,7 @@ async def _check(
     client = Client(http, Player(encoding.rate, person.following), encoding)
     client.on_state = person.react
     try:
-        if await client.connect(None):
+        if await client.connect(ORDERS[seed % len(ORDERS)]):
             async with asyncio.timeout(40):
                 await client.over.wait()
     except TimeoutError:

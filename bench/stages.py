@@ -44,7 +44,7 @@ STAGES = {
     "68 landmarks": ["liveness.vision.landmarks:Landmarker.find"],
     "pose": ["liveness.vision.tracker:align"],
     "track": ["liveness.vision.tracker:Tracker.update"],
-    "eyes, box, quality": ["liveness.vision.analyser:_face"],
+    "eyes, box, quality": ["liveness.vision.analyser:Analyser._face"],
     "thumbnail": ["liveness.vision.analyser:thumbnail"],
     "analyse": ["liveness.rtc.track:VideoTransformTrack._measure"],
     "challenges": ["liveness.challenge.sequence:Sequence.update"],
@@ -61,6 +61,13 @@ STAGES = {
     ],
     "follow": ["liveness.session:Session._follow"],
 }
+
+
+def find(name: str) -> tuple[Any, str]:
+    """Find what a function belongs to, and what it is called there."""
+    module, _, path = name.partition(":")
+    *parents, attribute = path.split(".")
+    return functools.reduce(getattr, parents, importlib.import_module(module)), attribute
 
 
 class Profile:
@@ -81,11 +88,7 @@ class Profile:
                 self._wrap(stage, name)
 
     def _wrap(self, stage: str, name: str) -> None:
-        module, _, path = name.partition(":")
-        owner: Any = importlib.import_module(module)
-        *parents, attribute = path.split(".")
-        for parent in parents:
-            owner = getattr(owner, parent)
+        owner, attribute = find(name)
         function = getattr(owner, attribute)
         wrap = self._async if inspect.iscoroutinefunction(function) else self._sync
         setattr(owner, attribute, wrap(stage, function))

@@ -31,11 +31,18 @@ def _rotate_key(argv: list[str]) -> int:
     return rotate(argv, prog=f"{PROG} rotate-key")
 
 
+def _train(argv: list[str]) -> int:
+    from liveness.train.__main__ import main as train  # noqa: PLC0415 - as above
+
+    return train(argv)
+
+
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "serve": ("serve the page, WHIP and the API", _serve),
     "models": ("bring and prepare the weights", _models),
     "verify": ("check a signed verdict", _verify),
     "rotate-key": ("replace the key that signs verdicts", _rotate_key),
+    "train": ("train an anti-spoof net of your own", _train),
 }
 """Name, what it does, and what runs it: gets the arguments after the name, returns a status."""
 

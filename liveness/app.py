@@ -14,7 +14,7 @@ from liveness.albums import Albums
 from liveness.api import frames, keys, models, operations, pages, pictures, sessions, upload, whip
 from liveness.api.http import API_KEYS, REGISTRY, SETTINGS, STORE
 from liveness.api.keys import ISSUING
-from liveness.api.middleware import add_cors_headers, preflight, problems
+from liveness.api.middleware import add_cors_headers, guesses, preflight, problems
 from liveness.api.models import DOWNLOAD
 from liveness.api.pages import add_page_headers
 from liveness.api.pictures import ALBUMS
@@ -32,6 +32,7 @@ from liveness.issuing import Issuing
 from liveness.keys import KeyFolder
 from liveness.loading import digests, load_describer, load_landmarker, load_spoof_model
 from liveness.measuring import warm
+from liveness.metrics import Metrics
 from liveness.models import GTX_FILE, Weights, find_landmark_weights
 from liveness.registry import Registry
 from liveness.relay import Relay
@@ -55,7 +56,7 @@ def create_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     `seat`: of a worker among others. Raises `SettingsInvalid` for a file of keys that cannot be
     used.
     """
-    app = web.Application(middlewares=[problems, preflight, relay])
+    app = web.Application(middlewares=[problems, guesses, preflight, relay])
     app[SETTINGS] = settings
     in_file = read_key_file(settings.api_key_file) if settings.api_key_file else []
     app[API_KEYS] = ApiKeys([*settings.api_key, *in_file])
@@ -112,17 +113,21 @@ async def _load_models(app: web.Application) -> None:
     settings, board = app[SETTINGS], app[BOARD]
     app[WEIGHTS], landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
     share = -(-cores() // board.seat.workers)
-    threads = await asyncio.to_thread(DecodingThreads, share, partial(warm, landmarker))
+    took = (metrics := Metrics()).stage
+    threads = await asyncio.to_thread(DecodingThreads, share, partial(warm, landmarker), took)
     model = await asyncio.to_thread(load_spoof_model, settings)
     describer, others = await asyncio.to_thread(load_describer)
     others |= {} if model is None else model.digests
     app[REGISTRY] = registry = Registry(
         settings,
         app[STORE],
+        metrics=metrics,
         landmarker=landmarker,
         threads=threads,
-        scoring=Scoring(model, rate=settings.spoof_rate, threshold=settings.spoof_threshold),
-        identifying=Identifying(describer),
+        scoring=Scoring(
+            model, rate=settings.spoof_rate, threshold=settings.spoof_threshold, took=took
+        ),
+        identifying=Identifying(describer, took),
         issuing=app[ISSUING],
         albums=app[ALBUMS],
         board=board,

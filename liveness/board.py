@@ -1,6 +1,6 @@
-"""How many sessions each worker of a node has, in memory that the workers share.
+"""How many sessions each worker of a node has, and that it lives, in memory that the workers share.
 
-One number for each, which only its worker writes: four bytes at once, so nobody needs a lock.
+Two numbers for each, which only its worker writes: four bytes at once, so nobody needs a lock.
 """
 
 import mmap
@@ -8,43 +8,53 @@ from pathlib import Path
 
 from liveness.seat import Seat
 
-FILE = "loads"
+FILE = "board"
+
+BEAT_INTERVAL = 1.0
+"""Seconds between two beats."""
 
 _SIZE = 4  # bytes of a number
 _ABSENT = 2**32 - 1
 
 
 class Board:
-    """The numbers, as the worker at `seat` reads them and writes its own.
+    """The numbers of all, as the worker at `seat` reads them and writes its own.
 
-    On its own, without a folder, a process has the only one.
+    On its own, without a folder, a process has the only ones.
     """
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
-        self._loads = _map(seat.folder, seat.workers)
+        numbers = _map(seat.folder, seat.workers)
+        self._loads, self._beats = numbers[: seat.workers], numbers[seat.workers :]
 
     def tell(self, load: int | None) -> None:
-        """Write this worker's number; None while it takes no sessions."""
+        """Write how many sessions this worker has; None while it takes none."""
         self._loads[self.seat.slot] = _ABSENT if load is None else load
 
     def loads(self) -> list[int | None]:
-        """Read all of them, in the order of slots."""
+        """Read it of all of them, in the order of slots."""
         return [None if load == _ABSENT else load for load in self._loads]
+
+    def beat(self) -> None:
+        """Tell that this worker's event loop goes round."""
+        self._beats[self.seat.slot] = (self.beats + 1) % 2**32
+
+    @property
+    def beats(self) -> int:
+        """How often the worker at this seat has told so."""
+        return self._beats[self.seat.slot]
 
 
 def create(folder: Path, workers: int) -> None:
     """Make a board on which every worker is still absent."""
-    (folder / FILE).write_bytes(_ABSENT.to_bytes(_SIZE, "little") * workers)
-
-
-def clear(folder: Path, slot: int, workers: int) -> None:
-    """Write that a worker is absent, in its place."""
-    _map(folder, workers)[slot] = _ABSENT
+    absent = _ABSENT.to_bytes(_SIZE, "little") * workers
+    (folder / FILE).write_bytes(absent + bytes(_SIZE * workers))
 
 
 def _map(folder: Path | None, workers: int) -> "memoryview[int]":
+    size = 2 * _SIZE * workers
     if folder is None:
-        return memoryview(bytearray(_SIZE * workers)).cast("I")
+        return memoryview(bytearray(size)).cast("I")
     with (folder / FILE).open("r+b") as file:
-        return memoryview(mmap.mmap(file.fileno(), _SIZE * workers)).cast("I")
+        return memoryview(mmap.mmap(file.fileno(), size)).cast("I")

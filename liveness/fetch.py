@@ -121,9 +121,9 @@ async def _fetch(url: str, target: Path, progress: Progress, limits: Limits) -> 
         part.remove()
     except (DownloadUnfit, NotBzip2, TooMuch, ValueError) as error:
         part.remove()
-        raise DownloadUnfit(f"What {_host(url)} gave is not what it should be: {error}") from None
+        raise DownloadUnfit(f"What {host_of(url)} gave is not what it should be: {error}") from None
     except TimeoutError:
-        raise SourceSilent(f"{_host(url)} took over {limits.total:.0f} s") from None
+        raise SourceSilent(f"{host_of(url)} took over {limits.total:.0f} s") from None
     finally:
         unpacked.unlink(missing_ok=True)
 
@@ -135,7 +135,9 @@ async def _fetch_all(
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=limits.connect, sock_read=limits.silence
     )
-    trouble: SourceUnreachable | SourceSilent = SourceUnreachable(f"{_host(url)} cannot be reached")
+    trouble: SourceUnreachable | SourceSilent = SourceUnreachable(
+        f"{host_of(url)} cannot be reached"
+    )
     # Packed once is enough: what is counted and resumed are the bytes of the file itself.
     headers = {hdrs.ACCEPT_ENCODING: "identity"}
     # The operator's mirror may be in a private network; where a source redirects to, it may not be
@@ -154,15 +156,15 @@ async def _fetch_all(
             try:
                 await _attempt(client, part, unpacked, progress, limits)
             except TimeoutError:
-                trouble = SourceSilent(f"{_host(url)} does not answer")
+                trouble = SourceSilent(f"{host_of(url)} does not answer")
             except (_Broken, aiohttp.ClientError) as error:
-                trouble = SourceUnreachable(f"{_host(url)} cannot be reached: {_reason(error)}")
+                trouble = SourceUnreachable(f"{host_of(url)} cannot be reached: {_reason(error)}")
             else:
                 return
     raise trouble
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """Name the source to whoever asks; the rest of its address may hold the operator's secrets."""
     return URL(url).host or "The source"
 
@@ -190,7 +192,7 @@ async def _attempt(
             raise _Broken("it changed meanwhile")
         if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             raise SourceUnreachable(
-                f"{_host(part.url)} answers {response.status} {response.reason}"
+                f"{host_of(part.url)} answers {response.status} {response.reason}"
             )
         if response.status == HTTPStatus.OK or not _goes_on(response, have):
             have = 0

@@ -1,7 +1,8 @@
 """Settings on the command line: a flag for each field, told in groups."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -93,6 +94,18 @@ def explain(
         where = _flag(name) if name in given else _prefix(settings) + name.upper()
         lines.append(f"{where}: {what}")
     return "\n".join(lines)
+
+
+def strays(settings: type[BaseSettings], environment: Iterable[str]) -> list[str]:
+    """Name the variables that look like options and are none, and the option nearest to each."""
+    known, prefix = [name.upper() for name in settings.model_fields], _prefix(settings)
+    found = []
+    for variable in sorted(environment):
+        name = variable.upper().removeprefix(prefix)
+        if variable.upper().startswith(prefix) and name not in known:
+            nearest = "".join(f"; {prefix}{each} is" for each in get_close_matches(name, known, 1))
+            found.append(f"{variable} is no option{nearest}")
+    return found
 
 
 def _prefix(settings: type[BaseSettings]) -> str:

@@ -10,6 +10,7 @@ import structlog
 from liveness.challenge.sequence import Progress
 from liveness.describing import Describer, DescriberDied
 from liveness.evidence.identity import Descriptor, Identity, Request
+from liveness.stopwatch import Took, timed, unheard
 from liveness.vision.chip import face_chip
 from liveness.vision.observation import Observation
 
@@ -19,10 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 class Identifying:
-    """What all sessions share; `describer`: None where faces cannot be compared."""
+    """What all sessions share; `describer`: None where faces cannot be compared.
 
-    def __init__(self, describer: Describer | None) -> None:
+    `took`: told how long each face takes, as `compare`.
+    """
+
+    def __init__(self, describer: Describer | None, took: Took = unheard) -> None:
         self.describer = describer
+        self._took = took
         # Cuts faces out and waits for the process: neither is work for the event loop.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="identify")
 
@@ -42,10 +47,13 @@ class Identifying:
             return None
         loop = asyncio.get_running_loop()
         landmarks = request.face.landmarks
+
+        @timed(self._took, "compare")
+        def describe() -> Descriptor:
+            return describer.describe(face_chip(frame, landmarks))
+
         try:
-            return await loop.run_in_executor(
-                self._executor, lambda: describer.describe(face_chip(frame, landmarks))
-            )
+            return await loop.run_in_executor(self._executor, describe)
         except DescriberDied as error:
             log.warning("the process that describes faces is gone", detail=str(error))
             return None
@@ -65,7 +73,8 @@ class Identifier:
     def __init__(self, shared: Identifying, told: Told) -> None:
         self._shared = shared
         self._told = told
-        self._identity = Identity()
+        self.identity = None if shared.describer is None else Identity()
+        """What is told of faces; None where they cannot be compared."""
         self._running: tuple[Request, asyncio.Task[Descriptor | None]] | None = None
 
     def offer(self, frame: av.VideoFrame, observation: Observation, progress: Progress) -> None:
@@ -73,29 +82,19 @@ class Identifier:
 
         Raises whatever went wrong with the one before.
         """
-        if self._shared.describer is None:
+        if self.identity is None:
             return
-        self._take()
-        request = self._identity.follow(observation, progress)
+        self._take(self.identity)
+        request = self.identity.follow(observation, progress)
         if request is None or self._running is not None:
             return
         describing = self._shared.describe(frame, request)
         self._running = request, asyncio.create_task(describing, name="describe")
 
     @property
-    def changed(self) -> bool:
-        """Whether another face has been seen."""
-        return self._identity.changed
-
-    @property
-    def decided(self) -> bool:
-        """Whether every passed step has been compared."""
-        return self._identity.decided
-
-    @property
     def overdue(self) -> bool:
         """Whether a comparison has been waited for in vain."""
-        return self._identity.overdue
+        return self.identity is not None and self.identity.overdue
 
     async def close(self) -> None:
         """Let go of what is under way."""
@@ -107,11 +106,11 @@ class Identifier:
             await asyncio.wait([task])
             self._running = None
 
-    def _take(self) -> None:
+    def _take(self, identity: Identity) -> None:
         if self._running is None or not self._running[1].done():
             return
         (request, task), self._running = self._running, None
         descriptor = task.result()
-        apart = None if descriptor is None else self._identity.take(request, descriptor)
+        apart = None if descriptor is None else identity.take(request, descriptor)
         if apart is not None:
             self._told(apart)

@@ -67,8 +67,12 @@ class KeyFolder:
     def rotate(self, now: datetime, *, revoke: bool = False) -> SigningKey:
         """Put a new private key in place of the one there is, which is gone with that.
 
-        Public keys that have expired are forgotten. `revoke`: all others expire now.
+        Public keys that have expired are forgotten. `revoke`: all others expire now. Where no
+        server has made a key none is made: nobody would sign with it.
         """
+        with self._explained():
+            if not self._private.exists():
+                raise KeyUnusable(f"No key is kept in {self._folder}: a server makes the first one")
         with self._locked():
             self._write(self._private, _new_key())
             for key in self.listed():

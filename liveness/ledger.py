@@ -134,8 +134,6 @@ class Ledger:
             batch = await self._store.expired(now, BATCH)
             more = len(batch) == BATCH
             for record in batch:
-                if record.expires_at > now:  # it has gone on since it was found
-                    continue
                 if record.status is Status.CREATED:
                     fields = {"status": Status.EXPIRED, "expires_at": now + self._retention}
                     await self._store.change(record.id, fields, when=_is_free)

@@ -1,4 +1,4 @@
-"""How often sessions may be made, and tried: by one key, one address, for one person.
+"""How often sessions may be made, tried, and keys guessed: by one key, one address, one person.
 
 The counts are in the store, and so shared by all processes. What is counted there by address or
 by person is known by its digest only.
@@ -6,6 +6,7 @@ by person is known by its digest only.
 
 import hashlib
 import math
+import time
 from ipaddress import IPv6Address, ip_address, ip_network
 
 import structlog
@@ -17,6 +18,10 @@ from liveness.verdict import Reason, Verdict
 
 RATE_WINDOW = 60.0
 """Seconds: rates are told in sessions a minute."""
+
+MOST_GUESSES = 60
+"""Wrong API keys in a window from one address: too few to find even a short one, and more than a
+back end whose key has just been changed sends before somebody notices."""
 
 IPV6_PREFIX = 64
 """Bits: whoever has one IPv6 address has the whole network of that size."""
@@ -30,16 +35,17 @@ log = structlog.get_logger(__name__)
 
 
 class Limits:
-    """Counts sessions and failures; what is asked raises `StoreUnavailable` as well."""
+    """Counts sessions, failures and guesses; what is asked raises `StoreUnavailable` as well."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._guessing: dict[str, float] = {}  # until when, `time.monotonic`
 
     async def admit(self, address: str, key_name: str | None, subject_digest: str | None) -> None:
         """Count a session that is to be made; raises `RateLimited`, `SubjectLocked`."""
         await self.check_subject(subject_digest)
-        await self._count("address", _digest(_network(address)), self._settings.rate_per_address)
+        await self._count("address", _digest(network_of(address)), self._settings.rate_per_address)
         if key_name is not None:
             await self._count("key", key_name, self._settings.rate_per_key)
 
@@ -48,6 +54,27 @@ class Limits:
         wait = await self._store.locked(_lock(subject_digest)) if subject_digest else 0.0
         if wait:
             raise SubjectLocked(retry_after=math.ceil(wait))
+
+    def check_guesses(self, address: str) -> None:
+        """Raise `RateLimited` if too many wrong keys came from there; asks nobody."""
+        wait = self._guessing.get(network_of(address), 0.0) - time.monotonic()
+        if wait > 0:
+            detail = f"Over {MOST_GUESSES} wrong keys came from this address within a minute"
+            raise RateLimited(detail, retry_after=math.ceil(wait))
+
+    async def note_guess(self, address: str) -> None:
+        """Count a wrong key; never fails itself."""
+        network, now = network_of(address), time.monotonic()
+        try:
+            key = f"guesses:{_digest(network)}"
+            wait = await self._store.hit(key, limit=MOST_GUESSES, window=RATE_WINDOW)
+        except StoreUnavailable as error:
+            log.warning("wrong key not counted", detail=error.detail)
+            return
+        if wait:
+            known = {each: until for each, until in self._guessing.items() if until > now}
+            self._guessing = known | {network: now + wait}
+            log.warning("API keys are guessed")
 
     async def note(self, record: Record, verdict: Verdict) -> None:
         """Count a failure, and lock the person after so many; never fails itself."""
@@ -95,7 +122,8 @@ def _lock(subject_digest: str) -> str:
     return f"subject:{subject_digest}"
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Name what one client has for itself: an IPv4 address, a network of IPv6."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Literal, TextIO, cast
 
 import structlog
-from aiohttp.http import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 Format = Literal["auto", "text", "json"]
@@ -65,7 +64,6 @@ def configure_logging(form: Format = "auto") -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_is_ours_to_mend)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, hide_addresses],
@@ -83,12 +81,3 @@ def hide_addresses(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
         else value
         for key, value in event.items()
     }
-
-
-def _is_ours_to_mend(record: logging.LogRecord) -> bool:
-    """Whether anything is wrong here: a request that is no HTTP is answered 400, and that is all.
-
-    aiohttp writes a traceback for each, of which anybody can send as many as they like.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)

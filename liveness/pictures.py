@@ -161,6 +161,8 @@ def _orientation(image: ImageFile) -> int:
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Unpack it. Transparent parts keep the colours that lie under them."""
+    if image.mode == "I;16":  # of the upper byte, as Pillow does with 16 bits of colours
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return (image.convert("RGBA") if image.mode in {"P", "PA"} else image).convert("RGB")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
-from liveness.fetch import fetch
+from liveness.fetch import fetch, host_of
 from liveness.models import (
     CATALOGUE,
     GTX_FILE,
@@ -65,7 +65,7 @@ def bring_gtx(model_dir: Path, url: str) -> None:
     target = model_dir / GTX_FILE
     if target.exists():
         return
-    _say(f"{GTX_FILE}: fetching it from {url}")
+    _say(f"{GTX_FILE}: fetching it from {host_of(url)}")
     with tqdm(unit="B", unit_scale=True, unit_divisor=1024) as bar:
 
         def show(received: int, total: int | None) -> None:
@@ -163,7 +163,7 @@ def main(argv: list[str], prog: str | None = None) -> int:
     parser.add_argument(
         "--model-url",
         default=os.environ.get("LIVENESS_MODEL_URL") or GTX_URL,
-        help="where it is fetched (default: %(default)s)",
+        help=f"where it is fetched (default: {GTX_URL})",
     )
     given = parser.parse_args(argv)
     try:

@@ -1,13 +1,23 @@
-"""What every process of the server does: it stops when it is told to, in one of two ways."""
+"""What every process of the server does: it stops when it is told to, in one of two ways.
+
+And it may have as many files as the machine grants.
+"""
 
 import asyncio
+import os
+import resource
 import signal
+import threading
 from collections.abc import Coroutine
 from functools import partial
+
+import structlog
 
 STOP_LIMIT = 60.0
 """Seconds that a process has to end, once told: more than its sessions need to say goodbye, and to
 keep their verdicts in a store that is away for a while (`ledger.KEEP_LIMIT`)."""
+
+log = structlog.get_logger(__name__)
 
 
 class Stop:
@@ -49,3 +59,21 @@ def told_to_stop(*, worker: bool = False) -> Stop:
         signal.SIGTERM, lambda: stop.tell(at_once=stop.told.is_set() and not worker)
     )
     return stop
+
+
+def allow_many_files() -> None:
+    """Raise the limit for this process, and those that it begins: each connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def end_within(seconds: float) -> None:
+    """End this process after so long, if it has not ended by then: nobody else may do it."""
+
+    def end() -> None:
+        log.error("process does not end")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

@@ -40,6 +40,7 @@ from liveness.rtc.servers import CREDENTIAL_MARGIN, IceServers, readable
 from liveness.scoring import Scoring
 from liveness.session import Host, Session
 from liveness.settings import Settings
+from liveness.stopwatch import Stopwatch
 from liveness.store import Page, Record, Status, Store
 from liveness.upkeep import Upkeep
 from liveness.verdict import Reason, Verdict
@@ -83,6 +84,7 @@ class Registry:
         settings: Settings,
         store: Store,
         *,
+        metrics: Metrics,
         landmarker: Landmarker,
         threads: DecodingThreads,
         scoring: Scoring,
@@ -91,12 +93,10 @@ class Registry:
         albums: Albums,
         board: Board,
     ) -> None:
-        self.metrics = Metrics()
-        self._meter = Meter(self.metrics)
+        self.metrics = metrics
+        self._meter = Meter(metrics)
         share = cores() / board.seat.workers
-        self._admission = Admission(
-            self.metrics, self._meter, cores=share, most_load=settings.most_load
-        )
+        self._admission = Admission(metrics, self._meter, cores=share, most_load=settings.most_load)
         self._places = board.seat.share(settings.max_sessions)
         self._board = board
         self.stopping = False
@@ -210,7 +210,7 @@ class Registry:
         await self._claim(record)
         peer = Peer(readable(self.ice_servers(record)))
         try:
-            analyser = Analyser(self.landmarker)
+            analyser = Analyser(self.landmarker, Stopwatch(self.metrics.stage))
             answer = await peer.answer(offer, analyser, self._threads, self._network)
             opened = await self.ledger.open(record.id)
             if self.stopping:
@@ -298,6 +298,7 @@ class Registry:
                     dropped=track.counters.dropped,
                     frame_rate=verdict.frame_rate,
                     spoof_score=verdict.spoof_score,
+                    faces_compared=verdict.faces_compared,
                 )
         except StoreUnavailable as error:
             log.error("verdict not kept", detail=error.detail)  # noqa: TRY400 - the store's log says why

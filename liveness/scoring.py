@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 
 from liveness.scores import Scores
-from liveness.vision.observation import Observation
+from liveness.stopwatch import Took, timed, unheard
+from liveness.vision.observation import Landmarks, Observation
 from liveness.vision.spoof import SpoofModel, usable
 
 Told = Callable[[float], None]
+Score = Callable[[av.VideoFrame, Landmarks], float]
 
 
 class Scoring:
@@ -18,13 +20,20 @@ class Scoring:
 
     One thread scores for everybody: landmarks have theirs, and are never queued behind a score.
     `model`: None where there is none, which means no scores. `rate`: a second, of each session.
-    `threshold`: an average at or below it is an attack; None takes the card's.
+    `threshold`: an average at or below it is an attack; None takes the card's. `took`: told how
+    long each `score` takes.
     """
 
     def __init__(
-        self, model: SpoofModel | None, *, rate: float, threshold: float | None = None
+        self,
+        model: SpoofModel | None,
+        *,
+        rate: float,
+        threshold: float | None = None,
+        took: Took = unheard,
     ) -> None:
         self.model = model
+        self._took = took
         self._rate = rate
         self._threshold = threshold
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="score")
@@ -35,7 +44,8 @@ class Scoring:
             return Scorer(None, self._executor, told, interval=0.0, threshold=0.0)
         threshold = self.model.card.threshold if self._threshold is None else self._threshold
         interval = 1 / self._rate
-        return Scorer(self.model, self._executor, told, interval=interval, threshold=threshold)
+        score = timed(self._took, "score")(self.model.score)
+        return Scorer(score, self._executor, told, interval=interval, threshold=threshold)
 
     def close(self) -> None:
         """Let the thread end; every session must have ended before."""
@@ -45,19 +55,19 @@ class Scoring:
 class Scorer:
     """Scores one session: at most one frame at a time, others are passed over.
 
-    `interval`: seconds of video between two scores.
+    `score`: None where there is no model. `interval`: seconds of video between two scores.
     """
 
     def __init__(
         self,
-        model: SpoofModel | None,
+        score: Score | None,
         executor: ThreadPoolExecutor,
         told: Told,
         *,
         interval: float,
         threshold: float,
     ) -> None:
-        self._model = model
+        self._score = score
         self._executor = executor
         self._told = told
         self._interval = interval
@@ -75,11 +85,11 @@ class Scorer:
             return
         self._take()
         face = usable(observation)
-        if self._model is None or face is None or observation.time < self._due:
+        if self._score is None or face is None or observation.time < self._due:
             return
         self._due = observation.time + self._interval
         self._running = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._model.score, frame, face.landmarks
+            self._executor, self._score, frame, face.landmarks
         )
 
     def _take(self) -> None:
@@ -106,7 +116,7 @@ class Scorer:
     @property
     def decided(self) -> bool:
         """Whether there are scores enough to decide by, or none will ever come."""
-        return self._model is None or self._scores.decisive
+        return self._score is None or self._scores.decisive
 
     @property
     def attacked(self) -> bool:

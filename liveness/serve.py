@@ -1,20 +1,30 @@
 """The life of the server: start, say where to go, wait for the end, stop."""
 
 import asyncio
+import os
 import sys
 
+import structlog
+
+from liveness.console import say
 from liveness.errors import LivenessError, SettingsInvalid
+from liveness.flags import strays
 from liveness.greeting import greeting
 from liveness.logs import configure_logging
-from liveness.process import told_to_stop
+from liveness.process import STOP_LIMIT, allow_many_files, end_within, told_to_stop
 from liveness.seat import Seat
 from liveness.settings import Settings
 from liveness.showing import shown
+
+log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status."""
     configure_logging(settings.log_format)
+    for stray in strays(Settings, os.environ):
+        log.warning("unknown variable", detail=stray)
+    allow_many_files()
     try:
         asyncio.run(_serve(settings) if settings.processes == 1 else _supervise(settings))
     except (LivenessError, OSError) as error:
@@ -27,9 +37,10 @@ async def _serve(settings: Settings) -> None:
     from liveness import worker  # noqa: PLC0415 - a supervisor needs nothing of what this loads
 
     stop = told_to_stop()
-    async with worker.listening(settings, Seat(url=settings.node_url)) as runner:
-        _greet(settings, runner.addresses[0][1], worker.models(settings, runner))
-        await worker.drained(stop, settings, runner)
+    async with worker.listening(settings, Seat(url=settings.node_url)) as serving:
+        _greet(settings, serving.port, worker.models(settings, serving.app))
+        await worker.drained(stop, settings, serving.app)
+        end_within(STOP_LIMIT)
 
 
 async def _supervise(settings: Settings) -> None:
@@ -43,8 +54,7 @@ async def _supervise(settings: Settings) -> None:
 
 
 def _greet(settings: Settings, port: int, models: list[str]) -> None:
-    for line in greeting(settings, port, models, terminal=sys.stdout.isatty()):
-        print(line, flush=True)  # noqa: T201 - the first thing that its user wants to know
+    say(*greeting(settings, port, models, terminal=sys.stdout.isatty()))
 
 
 def main(argv: list[str], prog: str | None = None) -> int:
@@ -55,6 +65,6 @@ def main(argv: list[str], prog: str | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it
         return 2
     if settings.show_settings:
-        print(*shown(settings), sep="\n")  # noqa: T201 - what was asked for
+        say(*shown(settings), *strays(Settings, os.environ))
         return 0
     return serve(settings)

@@ -20,6 +20,7 @@ from liveness.metrics import Meter
 from liveness.rtc.peer import Peer
 from liveness.rtc.track import MOST_PIXELS, Counters, VideoTransformTrack
 from liveness.scoring import Scorer
+from liveness.stopwatch import timed
 from liveness.store import Status
 from liveness.verdict import Reason, Verdict, decide
 from liveness.vision.observation import Box, Observation
@@ -88,7 +89,7 @@ class Session:
         self._sequence = sequence
         self._scorer = scorer
         self._identifier = identifier
-        self._evidence = Evidence()
+        self._evidence = Evidence(identifier.identity)
         self._stopped: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         self._connected = asyncio.Event()
         self._sent: protocol.State | None = None
@@ -131,6 +132,8 @@ class Session:
                 reasons = follow.result()
             else:
                 reasons = (watch.result() if watch.done() else self._stopped.result(),)
+            if self._evidence.found is not None:
+                reasons = (Reason(self._evidence.found.value),)
             await self._scorer.finish()
             return reasons  # noqa: TRY300 - scores that fail belong to what is tried
         except Exception:
@@ -155,9 +158,10 @@ class Session:
             if observation.frame == 0:
                 await self._host.keep(Status.RUNNING, None)
             self._time = observation.time
-            if progress is None or not progress.passed_all:
-                progress = self._sequence.update(observation)
-            attack = self._look(observation, progress)
+            with timed(self._host.meter.took, "decide"):
+                if progress is None or not progress.passed_all:
+                    progress = self._sequence.update(observation)
+                attack = self._look(observation, progress)
             if attack is not None:
                 return (attack,)
             if progress.failure is not None:
@@ -192,14 +196,12 @@ class Session:
             if self._host.album is not None:
                 self._host.album.offer(self._track.frame, observation, progress)
         finding = self._evidence.update(observation, progress)
-        if finding is not None:
-            return Reason(finding.value)
-        return Reason.FACE_CHANGED if self._identifier.changed else None
+        return None if finding is None else Reason(finding.value)
 
     @property
     def _decided(self) -> bool:
         """Whether everything that was looked into has been told."""
-        return self._scorer.decided and self._evidence.decided and self._identifier.decided
+        return self._scorer.decided and self._evidence.decided
 
     async def _watch(self) -> Reason:
         """Notice a peer that does not come, goes, falls silent, or overstays by our clock."""
@@ -246,6 +248,7 @@ class Session:
             seconds=self._time,
             finished_at=datetime.now(UTC),
             spoof_score=_rounded(self._scorer.average),
+            faces_compared=self._evidence.compared,
             attacked=self._scorer.attacked,
         )
 

@@ -13,6 +13,9 @@ HIDDEN = "***"
 _PASSWORD = re.compile(r"^([^@]*?:(?://)?[^:@/]*):.*@")
 """In `redis://USER:PASSWORD@HOST` and in `turn:USER:PASSWORD@HOST`."""
 
+_QUERY = re.compile(r"^(\w+://[^?#]*)[?#].*")
+"""Of a web address; that of a TURN server says how to connect."""
+
 _SHOWN_IN_PART = frozenset({"api_key", "store"})
 """Marked as secret, and shown without what is secret in them."""
 
@@ -35,11 +38,11 @@ def _value(settings: "Settings", name: str) -> str:
         return HIDDEN
     several = value if isinstance(value, tuple) else (value,)
     return " ".join(
-        f"{each.name}:{HIDDEN}" if isinstance(each, ApiKey) else hide_password(str(each))
+        f"{each.name}:{HIDDEN}" if isinstance(each, ApiKey) else hide_secrets(str(each))
         for each in several
     )
 
 
-def hide_password(text: str) -> str:
-    """Write an address without the password in it."""
-    return _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+def hide_secrets(text: str) -> str:
+    """Write an address without its password, and what may be one."""
+    return _QUERY.sub(rf"\1?{HIDDEN}", _PASSWORD.sub(rf"\1:{HIDDEN}@", text))

@@ -1,7 +1,7 @@
 """Keeps the workers of a node running behind one port, and loads nothing of what they need.
 
 It binds the port and hands the socket to each of them. A worker that ends is replaced at once; what
-it left behind is put in order meanwhile.
+it left behind is put in order meanwhile. One that hangs is ended.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from liveness import board
+from liveness.board import BEAT_INTERVAL, Board
 from liveness.errors import KeyUnusable, StoreUnavailable, WorkerFailed
 from liveness.issuing import Issuing
 from liveness.keys import KeyFolder
@@ -44,6 +45,10 @@ QUICK = 10.0
 
 MOST_PAUSE = 30.0
 """Seconds between two starts at most, when workers end quickly one after the other."""
+
+PATIENCE = 20.0
+"""Seconds for which the event loop of a worker may stand still: far more than a full machine makes
+it, and its sessions are lost by then."""
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -85,12 +90,15 @@ class _Worker:
 class Supervisor:
     """All workers of a node. `models`: those that look, in words."""
 
-    def __init__(self, settings: Settings, folder: Path, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, sockets: list[socket.socket], patience: float
+    ) -> None:
         """Use `running`."""
         self.models: list[str] = []
         self._settings = settings
         self._folder = folder
         self._sockets = sockets
+        self._patience = patience
         board.create(folder, settings.processes)
         self._node = secrets.token_hex(8)
         self._stopping = asyncio.Event()
@@ -99,14 +107,17 @@ class Supervisor:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, settings: Settings) -> AsyncIterator[Self]:
-        """Have all workers serve, until the context ends; raises `LivenessError`, `OSError`."""
+    async def running(cls, settings: Settings, patience: float = PATIENCE) -> AsyncIterator[Self]:
+        """Have all workers serve, until the context ends; raises `LivenessError`, `OSError`.
+
+        `patience`: seconds that a worker may hang.
+        """
         if not settings.http:
             server_context(settings.cert_dir)  # makes the certificate, before all of them want to
         sockets = await _bind(settings)
         # Of this user alone: who can write there speaks for the workers.
         with TemporaryDirectory(prefix="liveness-", ignore_cleanup_errors=True) as folder:
-            supervisor = cls(settings, Path(folder), sockets)
+            supervisor = cls(settings, Path(folder), sockets, patience)
             try:
                 await supervisor._start()
                 yield supervisor
@@ -188,10 +199,28 @@ class Supervisor:
             if not self._stopping.is_set():
                 alive = await self._replace(slot)
 
+    async def _watch(self, worker: _Worker) -> None:
+        """Kill a worker whose event loop stands still.
+
+        Looks are counted and not seconds: where this process stood still as well, as all do while
+        a machine sleeps, nobody is killed for it.
+        """
+        own, seen, still = Board(worker.seat), -1, 0
+        while worker.process.returncode is None and not self._stopping.is_set():
+            if still * BEAT_INTERVAL >= self._patience:
+                log.error("worker hangs", worker=worker.seat.slot, pid=worker.process.pid)
+                worker.stop(signal.SIGKILL)
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BEAT_INTERVAL)
+            still = still + 1 if own.beats == seen else 0
+            seen = own.beats
+
     async def _outlive(self, worker: _Worker) -> None:
+        self._spawn(self._watch(worker))
         detail, slot = await worker.end(), worker.seat.slot
         # It takes no sessions, and counts none that run.
-        board.clear(self._folder, slot, worker.seat.workers)
+        Board(worker.seat).tell(None)
         mark_process_dead(slot, str(self._folder))  # type: ignore[no-untyped-call]
         if not self._stopping.is_set():
             log.warning("worker ended", worker=slot, pid=worker.process.pid, detail=detail)

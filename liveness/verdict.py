@@ -35,7 +35,10 @@ ATTACKS = frozenset(
 
 
 class Decision(BaseModel):
-    """What a session came to. `spoof_score`: probability that the face is a live one."""
+    """What a session came to. `spoof_score`: probability that the face is a live one.
+
+    `faces_compared`: whether it was looked into whether the person stays the same.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +46,7 @@ class Decision(BaseModel):
     reasons: tuple[Reason, ...]
     challenges: tuple[ChallengeResult, ...]
     spoof_score: float | None
+    faces_compared: bool = False  # verdicts that were kept or signed earlier do not say
     frames: int
     frame_rate: float
     finished_at: datetime
@@ -54,7 +58,7 @@ class Verdict(Decision):
     token: str | None = Field(default=None, repr=False)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - all but two name themselves where they are called
     challenges: tuple[ChallengeResult, ...],
     reasons: tuple[Reason, ...],
     *,
@@ -62,6 +66,7 @@ def decide(
     seconds: float,
     finished_at: datetime,
     spoof_score: float | None = None,
+    faces_compared: bool = False,
     attacked: bool = False,
 ) -> Verdict:
     """Draw the verdict of a session.
@@ -84,6 +89,7 @@ def decide(
         reasons=reasons,
         challenges=challenges,
         spoof_score=spoof_score,
+        faces_compared=faces_compared,
         frames=frames,
         frame_rate=round((frames - 1) / seconds, 2) if seconds > 0 else 0.0,
         finished_at=finished_at,

@@ -11,6 +11,7 @@ from pathlib import Path
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from liveness.console import say
 from liveness.errors import KeyUnusable, TokenInvalid
 from liveness.keys import KeyFolder
 from liveness.signing import Claims, moment, read_keys, verify
@@ -58,6 +59,7 @@ def describe(claims: Claims) -> str:
         ("valid until", moment(claims.exp)),
         ("challenges", steps),
         ("spoof score", score),
+        ("faces", "compared" if claims.faces_compared else "not compared"),
         ("frames", f"{claims.frames}, {claims.frame_rate:g} a second"),
         ("peer", claims.dtls_fingerprint),
         ("token id", claims.jti),
@@ -105,5 +107,5 @@ def main(argv: list[str], prog: str | None = None) -> int:
     except (TokenInvalid, KeyUnusable) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever asks
         return 1
-    print(describe(claims))  # noqa: T201 - as above
+    say(describe(claims))
     return 0

@@ -22,6 +22,7 @@ class Vitals:
 
     def look(self) -> None:
         """Count what was used since the last look, and what is used now."""
+        self._metrics.settle()
         used = time.process_time()
         self._metrics.cpu.inc(used - self._cpu)
         self._cpu = used

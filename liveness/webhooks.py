@@ -54,7 +54,8 @@ MOST_LOOKED_AT = 100
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 4 * 3600.0
 """Seconds until the second try, and between two tries at the most: each pause is three times the
-one before, give or take a quarter, so that those that failed together do not come back together."""
+one before, give or take a quarter, so that those that failed together do not come back together.
+In all less than `store.FARTHEST`."""
 
 GIVE_UP = timedelta(days=1)
 """After the verdict; or when the session is forgotten, if that is sooner."""
@@ -139,14 +140,12 @@ class Webhooks:
     async def _look(self, client: ClientSession) -> None:
         """Take what is due, as far as there is room."""
         try:
-            now = datetime.now(UTC)
-            due = await self._store.due(now, MOST_LOOKED_AT)
+            due = await self._store.due(datetime.now(UTC), MOST_LOOKED_AT)
             for record in due:
                 name, delivery = _name(record.key_name), record.delivery
                 if len(self._underway) >= MOST_AT_ONCE:
                     return
-                # Others may have taken it between the store's finding and its reading it.
-                if delivery is None or delivery.due_at is None or delivery.due_at > now:
+                if delivery is None:
                     continue
                 if Counter(self._underway.values())[name] < MOST_EACH:
                     await self._take(client, record, delivery)

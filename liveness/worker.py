@@ -16,13 +16,17 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 
 from liveness.api.http import REGISTRY
 from liveness.app import WEIGHTS, create_app
+from liveness.board import BEAT_INTERVAL, Board
+from liveness.connections import HEADER_LIMIT, Complaints, Connection
 from liveness.errors import LivenessError
 from liveness.greeting import model_lines
 from liveness.logs import configure_logging
@@ -37,42 +41,60 @@ SHUTDOWN_TIMEOUT = 5.0
 """Seconds that requests under way have to end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is served, and where."""
+
+    app: web.Application
+    port: int
+
+
 @asynccontextmanager
 async def listening(
     settings: Settings, seat: Seat, sockets: Sequence[socket.socket] = ()
-) -> AsyncIterator[web.AppRunner]:
+) -> AsyncIterator[Serving]:
     """Serve for as long as the context lasts; on sockets that are bound already, if there are any.
 
     Raises `LivenessError`, `OSError`.
     """
-    runner = web.AppRunner(
-        create_app(settings, seat), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT
-    )
+    runner = web.AppRunner(create_app(settings, seat), shutdown_timeout=SHUTDOWN_TIMEOUT)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints())
+    listeners: list[asyncio.Server] = []
     try:
-        context = None if settings.http else server_context(settings.cert_dir)
+        tls = {} if settings.http else _tls(settings)
         await runner.setup()
+        connect = partial(Connection, cast("web.Server", runner.server))
         if seat.folder is not None:
-            await web.UnixSite(runner, door(seat.folder, seat.slot)).start()
+            own = door(seat.folder, seat.slot)
+            listeners.append(await loop.create_unix_server(connect, own))
         for bound in sockets:
-            await web.SockSite(runner, bound, ssl_context=context).start()
+            listener = await loop.create_server(connect, sock=bound, **tls)
+            listeners.append(listener)
         if not sockets:
             host = settings.host or None
-            await web.TCPSite(runner, host, settings.port, ssl_context=context).start()
-        yield runner
+            listeners.append(await loop.create_server(connect, host, settings.port, **tls))
+        yield Serving(runner.app, listeners[-1].sockets[0].getsockname()[1])
     finally:
+        for each in listeners:
+            each.close()
         await runner.cleanup()
 
 
-def models(settings: Settings, runner: web.AppRunner) -> list[str]:
+def _tls(settings: Settings) -> dict[str, Any]:
+    return {"ssl": server_context(settings.cert_dir), "ssl_handshake_timeout": HEADER_LIMIT}
+
+
+def models(settings: Settings, app: web.Application) -> list[str]:
     """Say which models look."""
-    model = runner.app[REGISTRY].classifier
-    return model_lines(settings, runner.app[WEIGHTS], None if model is None else model.card)
+    model = app[REGISTRY].classifier
+    return model_lines(settings, app[WEIGHTS], None if model is None else model.card)
 
 
-async def drained(stop: Stop, settings: Settings, runner: web.AppRunner) -> None:
+async def drained(stop: Stop, settings: Settings, app: web.Application) -> None:
     """Wait until told to stop, and then for the sessions that run, as long as they may take."""
     await stop.told.wait()
-    await stop.grace(runner.app[REGISTRY].drain(), settings.drain_seconds)
+    await stop.grace(app[REGISTRY].drain(), settings.drain_seconds)
 
 
 async def _work(orders: Orders, say: Callable[[dict[str, object]], None]) -> None:
@@ -81,11 +103,19 @@ async def _work(orders: Orders, say: Callable[[dict[str, object]], None]) -> Non
     tell = partial(asyncio.get_running_loop().call_soon_threadsafe, hurry)
     threading.Thread(target=_end_with_parent, args=(tell, orphaned), daemon=True).start()
     sockets = [socket.socket(fileno=number) for number in orders.sockets]
-    async with listening(orders.settings, orders.seat, sockets) as runner:
-        say({"models": models(orders.settings, runner)})
-        await drained(stop, orders.settings, runner)
+    beating = asyncio.create_task(_beat(Board(orders.seat)), name="beat")
+    async with listening(orders.settings, orders.seat, sockets) as serving:
+        say({"models": models(orders.settings, serving.app)})
+        await drained(stop, orders.settings, serving.app)
+    beating.cancel()
     if orphaned.is_set() and orders.seat.folder is not None:
         shutil.rmtree(orders.seat.folder, ignore_errors=True)  # as the others do
+
+
+async def _beat(board: Board) -> None:
+    while True:
+        board.beat()
+        await asyncio.sleep(BEAT_INTERVAL)
 
 
 def _end_with_parent(tell: Callable[[], object], orphaned: threading.Event) -> None:

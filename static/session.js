@@ -6,7 +6,8 @@
  * @typedef {{status: string, verdict: Verdict | null, success_url?: string, failure_url?: string}} About
  * @typedef {{challenge: import('./words.js').Challenge, passed: boolean, seconds: number}} Step
  * @typedef {{verdict: 'live' | 'spoof' | 'incomplete', reasons: string[], challenges: Step[],
- *   spoof_score: number | null, frames: number, frame_rate: number, finished_at: string}} Verdict
+ *   spoof_score: number | null, faces_compared: boolean, frames: number, frame_rate: number,
+ *   finished_at: string}} Verdict
  */
 
 import { Problem } from './problem.js';

@@ -8,7 +8,7 @@ const SUMMARY = 'liveness.summary';
 
 /**
  * @typedef {import('./session.js').Verdict} Verdict
- * @typedef {Pick<Verdict, 'challenges' | 'finished_at' | 'spoof_score'>} Summary
+ * @typedef {Pick<Verdict, 'verdict' | 'reasons' | 'challenges' | 'spoof_score'>} Summary
  */
 
 /**
@@ -17,8 +17,8 @@ const SUMMARY = 'liveness.summary';
  * @param {Verdict} verdict
  * @returns {boolean} whether it could be left
  */
-export function leaveSummary({ challenges, finished_at, spoof_score }) {
-  return remember('sessionStorage', SUMMARY, JSON.stringify({ challenges, finished_at, spoof_score }));
+export function leaveSummary({ verdict, reasons, challenges, spoof_score }) {
+  return remember('sessionStorage', SUMMARY, JSON.stringify({ verdict, reasons, challenges, spoof_score }));
 }
 
 /** @returns {Summary | null} */
@@ -34,14 +34,15 @@ export function totalSeconds({ challenges }) {
 
 /**
  * @param {HTMLElement} list
- * @param {Pick<Verdict, 'challenges' | 'spoof_score'>} verdict
+ * @param {Summary} summary
  */
-export function showSteps(list, { challenges, spoof_score }) {
+export function showSteps(list, { verdict, reasons, challenges, spoof_score }) {
   const rows = challenges.map(({ challenge, passed, seconds }) =>
     row(words.moves[challenge], passed, passed ? words.seconds(seconds) : words.notDone),
   );
   if (spoof_score !== null) {
-    rows.push(row(words.face, words.isReal(spoof_score), words.verdictOnFace(spoof_score)));
+    const real = verdict === 'live' || (reasons.includes('presentation_attack') ? false : null);
+    rows.push(row(words.face, real === true, words.verdictOnFace(spoof_score, real)));
   }
   list.replaceChildren(...rows);
 }

@@ -114,20 +114,19 @@ export const seconds = (seconds) =>
     maximumFractionDigits: 1,
   }).format(seconds);
 
-/** Above this score a face counts as real. */
-const REAL = 0.5;
-
 /** The row of the summary that tells the score. */
 export const face = 'Your face';
 
-/** @param {number} score 0..1, 1 is live @returns {boolean} */
-export const isReal = (score) => score > REAL;
-
-/** @param {number} score 0..1, 1 is live */
-export const verdictOnFace = (score) => {
-  const real = isReal(score);
-  const share = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
-  return `${real ? 'Real' : 'Fake'}, ${share.format(100 * (real ? score : 1 - score))} %`;
+/**
+ * @param {number} score 0..1, 1 is live
+ * @param {boolean | null} real as the server decided it, null where it did not come to that
+ */
+export const verdictOnFace = (score, real) => {
+  const share = real === false ? 1 - score : score;
+  const number = new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(100 * share);
+  if (real === null) return `${number} % real`;
+  const word = real ? 'Real' : 'Fake';
+  return share < 0.5 ? word : `${word}, ${number} %`; // a server may draw the line elsewhere
 };
 
 /** @param {number} total seconds */

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import cv2
@@ -40,7 +41,7 @@ class Poser:
 def form(picture: bytes, **fields: str) -> FormData:
     """The second seed's form, as its telephone app fills it in."""
     made = FormData(fields)
-    made.add_field("picture", picture, filename="picture.jpg", content_type="image/jpeg")
+    made.add_field("picture", BytesIO(picture), filename="picture.jpg", content_type="image/jpeg")
     return made
 
 

@@ -22,6 +22,7 @@ no-cli
 no-tls
 no-dtls
 no-multicast-peers
+no-tcp-relay
 denied-peer-ip=0.0.0.0-255.255.255.255
 allowed-peer-ip={host}
 no-rfc5780

@@ -19,6 +19,7 @@ from liveness.api.seeds import (
     remember,
     seed_call,
     settle,
+    tray_of,
     visit,
 )
 from liveness.challenge.baseline import SHUT
@@ -93,12 +94,12 @@ async def process_frame(request: web.Request) -> web.Response:
     """Tell whether one picture meets a challenge."""
     arrived = now()
     stills = request.app[STILLS]
-    with stills.desk.tray() as tray:
+    with tray_of(request) as tray:
         body = await _body(request, MAX_FRAME, tray)
-        wanted = await stills.desk.work(partial(_parse, FrameRequest, body))
+        wanted = await tray.work(partial(_parse, FrameRequest, body))
         await settle(request, wanted.session, body)
         challenge = _challenge(wanted)
-        seen = await stills.desk.work(partial(_look, wanted, stills.registry, arrived))
+        seen = await tray.work(partial(_look, wanted, stills.registry, arrived))
     found = visit(request, wanted.session, arrived)
     for client in found.clients:
         _follow(client.run, seen, asked=challenge is Challenge.BLINK)
@@ -124,9 +125,9 @@ async def liveness_detection(request: web.Request) -> web.Response:
     """
     arrived = now()
     stills = request.app[STILLS]
-    with stills.desk.tray() as tray:
+    with tray_of(request) as tray:
         body = await _body(request, MAX_FRAMES, tray)
-        wanted = await stills.desk.work(partial(_parse, FramesRequest, body))
+        wanted = await tray.work(partial(_parse, FramesRequest, body))
         await settle(request, wanted.session, body)
         if not wanted.frames:
             raise InvalidBody("No frames provided")
@@ -134,7 +135,7 @@ async def liveness_detection(request: web.Request) -> web.Response:
         shown = []
         for number, frame in enumerate(wanted.frames, start=1):
             job = partial(_look, frame, stills.registry, number * _INTERVAL, f"Frame {number}: ")
-            shown.append(await stills.desk.work(job))
+            shown.append(await tray.work(job))
     found = visit(request, wanted.session, arrived)
     run = Run()
     for challenge, seen in zip(challenges, shown, strict=True):

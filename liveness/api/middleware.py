@@ -1,4 +1,4 @@
-"""What holds for every request: errors as problems (RFC 9457), and calls from other origins."""
+"""What holds for every request: errors as problems (RFC 9457), other origins, guessed keys."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -7,8 +7,9 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 
-from liveness.api.http import SETTINGS
+from liveness.api.http import API_KEYS, REGISTRY, SETTINGS, address
 from liveness.errors import LivenessError
+from liveness.relay import came_from_worker
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -16,6 +17,9 @@ EXPOSED = "Accept-Patch, Accept-Post, ETag, Link, Location, Retry-After"
 ALLOWED_METHODS = "DELETE, GET, OPTIONS, PATCH, POST"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 PREFLIGHT_AGE = "7200"  # seconds; the most that Chromium takes
+
+KEYED = "/api/sessions"
+"""What an API key is presented for begins with this."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,20 @@ def problem(
         content_type="application/problem+json",
         headers={hdrs.CACHE_CONTROL: "no-store", **(headers or {})},
     )
+
+
+@web.middleware
+async def guesses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let nobody try many API keys. What another worker sends on was looked at there."""
+    takes_key = request.path.startswith(KEYED) and hdrs.AUTHORIZATION in request.headers
+    if not takes_key or not request.app[API_KEYS] or came_from_worker(request):
+        return await handler(request)
+    limits, where = request.app[REGISTRY].limits, address(request)
+    limits.check_guesses(where)
+    response = await problems(request, handler)
+    if response.status == HTTPStatus.UNAUTHORIZED:
+        await limits.note_guess(where)
+    return response
 
 
 @web.middleware

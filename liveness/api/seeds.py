@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
@@ -13,8 +14,9 @@ from aiohttp import hdrs, web
 from liveness.api.http import REGISTRY, address, base_url
 from liveness.api.relaying import RELAY
 from liveness.clients import NAMED_LIFETIME, Clients, Visit
-from liveness.desk import Desk
+from liveness.desk import Desk, Tray
 from liveness.errors import LivenessError
+from liveness.limits import network_of
 from liveness.pictures import Picture, read_picture
 from liveness.registry import Registry
 from liveness.relay import Unreachable, came_from_worker
@@ -132,6 +134,11 @@ def look(content: bytes, registry: Registry, arrived: float) -> Seen:
     """Unpack a picture and measure it: work for a thread; raises `InvalidPicture`, `TooLarge`."""
     picture = read_picture(content)
     return Seen(picture, observe(registry.landmarker, picture.luma, arrived))
+
+
+def tray_of(request: web.Request) -> AbstractContextManager[Tray]:
+    """Count what a request takes of the desk as its address's."""
+    return request.app[STILLS].desk.tray(network_of(address(request)))
 
 
 def visit(request: web.Request, session: str | None, arrived: float) -> Visit:

@@ -21,6 +21,7 @@ from liveness.api.seeds import (
     remember,
     seed_call,
     settle,
+    tray_of,
     visit,
 )
 from liveness.clients import MOST_NAME
@@ -71,7 +72,7 @@ async def upload(request: web.Request) -> web.Response:
     stills = request.app[STILLS]
     if stills.registry.classifier is None:
         raise ModelMissing("There is no anti-spoof model on this server")
-    with stills.desk.tray() as tray:
+    with tray_of(request) as tray:
         if request.content_type != "multipart/form-data":
             raise WrongType("Send a form (multipart/form-data) with a file named picture")
         body = await read_body(request, MAX_UPLOAD, SEND_TIMEOUT, tray.hold)
@@ -80,7 +81,7 @@ async def upload(request: web.Request) -> web.Response:
             raise InvalidBody("The form has no file named picture")
         await settle(request, form.session, body)
         job = partial(_score, form.picture, stills.registry, arrived)
-        score = await stills.desk.work(job)
+        score = await tray.work(job)
     stills.registry.metrics.scores.labels("upload").observe(score)
     found = visit(request, form.session, arrived)
     for client in found.clients:
@@ -129,7 +130,7 @@ async def _read_form(request: web.Request, body: bytes) -> _Form:
                 return form
             if isinstance(part, BodyPartReader):
                 await _take(part, form)
-    except (ValueError, LookupError, AssertionError, RuntimeError, HttpProcessingError):
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError):
         # What aiohttp's reader raises for forms that are none.
         raise InvalidBody("The form is damaged: its parts cannot be told apart") from None
     raise TooLarge(f"A form has at most {MOST_PARTS} fields")
@@ -150,9 +151,9 @@ async def _take(part: BodyPartReader, form: _Form) -> None:
 
 
 def _stream(body: bytes) -> StreamReader:
-    """Give the form's reader what it reads from: a body that has come whole."""
+    """Give the form's reader what it reads from: a body that has come whole, and fits in."""
     loop = asyncio.get_running_loop()
-    stream = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    stream = StreamReader(BaseProtocol(loop), len(body), loop=loop)
     stream.feed_data(body)
     stream.feed_eof()
     return stream

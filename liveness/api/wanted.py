@@ -82,7 +82,7 @@ class Wanted(BaseModel):
     metadata: Annotated[Metadata, BeforeValidator(checked_metadata)] = {}
     success_url: Link | None = None
     failure_url: Link | None = None
-    time_limit: float | None = Field(default=None, ge=1, allow_inf_nan=False)
+    time_limit: float | None = Field(default=None, ge=1, allow_inf_nan=False, strict=True)
 
     def subject_digest(self, key_name: str | None) -> str | None:
         """Name the person whom the metadata name, for this relying party."""

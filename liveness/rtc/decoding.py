@@ -23,6 +23,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from liveness.rtc.jitter import Frames
+from liveness.stopwatch import Took, timed, unheard
 
 MAX_WAITING = 60
 """Encoded frames of one peer that may wait, two seconds: when more do, all are let go, and the
@@ -50,8 +51,10 @@ class Sink(Protocol):
 class DecodingThreads:
     """Serves the lanes that have work in turn, a frame at a time, so that none starves."""
 
-    def __init__(self, threads: int, warm: Callable[[], object]) -> None:
-        """Start so many threads; each calls `warm` first, which is waited for."""
+    def __init__(self, threads: int, warm: Callable[[], object], took: Took = unheard) -> None:
+        """Start so many threads; each calls `warm` first. Raises what that raises."""
+        self.took = took
+        self._failure: Exception | None = None
         self._work: SimpleQueue[Lane | None] = SimpleQueue()
         self._ready = threading.Barrier(threads + 1)
         self._threads = [
@@ -61,6 +64,9 @@ class DecodingThreads:
         for thread in self._threads:
             thread.start()
         self._ready.wait()
+        if self._failure is not None:
+            self.close()
+            raise self._failure
 
     def schedule(self, lane: "Lane") -> None:
         """Give a lane its turn, after those that have asked before."""
@@ -76,6 +82,8 @@ class DecodingThreads:
     def _run(self, warm: Callable[[], object]) -> None:
         try:
             warm()
+        except Exception as error:  # noqa: BLE001 - raised again where the threads are begun
+            self._failure = error
         finally:
             self._ready.wait()
         while (lane := self._work.get()) is not None:
@@ -140,6 +148,9 @@ class Lane:
     def step(self) -> None:
         """Decode the next frame and have it taken; called by the threads."""
         with self._lock:
+            if not self._waiting:  # they were let go before their turn came
+                self._scheduled = False
+                return
             encoded = self._waiting.popleft()
         if encoded is None:
             self._decoder = None
@@ -174,7 +185,8 @@ class Lane:
         if self._decoder is None or encoded.codec.name != self._codec:
             self._codec, self._decoder = encoded.codec.name, get_decoder(encoded.codec)
         try:
-            return list(self._decoder.decode(encoded.frame))
+            with timed(self._threads.took, "decode"):
+                return list(self._decoder.decode(encoded.frame))
         except av.FFmpegError as error:
             # The decoder stays as it is: a new one could decode nothing before a key frame.
             self.damaged.set()

@@ -161,8 +161,7 @@ class VideoTransformTrack(MediaStreamTrack):
         """Measure a frame that came at `arrival`, unless that is too long ago."""
         if not self._fits(frame):
             return
-        pts = None if frame.pts is None else float(frame.pts * (frame.time_base or 0))
-        moment = self._clock.time(pts, arrival)
+        moment = self._clock.time(frame.time, arrival)
         self.counters.received += 1
         self.counters.arrival = arrival
         late = time.monotonic() - arrival > MAX_WAIT or len(self._measured) >= MAX_MEASURED

@@ -9,7 +9,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,9 @@ from liveness.verdict import Verdict
 
 BATCH = 500
 """Records handed out at once by what is done now and then: half a megabyte."""
+
+FARTHEST = timedelta(hours=6)
+"""No delivery is put off for longer: where one seems to be, the wall clock was set back since."""
 
 
 class Status(StrEnum):
@@ -176,7 +179,7 @@ class Store(ABC):
 
     @abstractmethod
     async def due(self, now: datetime, limit: int = BATCH) -> list[Record]:
-        """Find records whose verdict is to be delivered, the longest due first."""
+        """Find records whose verdict is to be delivered, by `is_due`; the longest due first."""
 
     @abstractmethod
     async def owned_by(self, owner: str) -> list[Record]:
@@ -241,6 +244,11 @@ class Store(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of it; nothing may be asked of it afterwards."""
+
+
+def is_due(due_at: datetime | None, now: datetime) -> bool:
+    """Whether a delivery is to be tried."""
+    return due_at is not None and not now < due_at <= now + FARTHEST
 
 
 def microseconds(moment: datetime) -> int:

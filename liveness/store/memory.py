@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from liveness.store import BATCH, Page, Record, Status, Store, wait_for_room
+from liveness.store import BATCH, Page, Record, Status, Store, is_due, wait_for_room
 
 MAX_RECORDS = 20_000
 """At about 2 KB a record, 40 MB: what a flood of new sessions can take at most."""
@@ -112,7 +112,7 @@ class MemoryStore(Store):
         found = [
             (record.due_at, record.place, record)
             for record in self._records.values()
-            if record.due_at is not None and record.due_at <= now
+            if is_due(record.due_at, now)
         ]
         return [record for *_, record in sorted(found, key=lambda each: each[:2])[:limit]]
 

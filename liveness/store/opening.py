@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from liveness.store import Store
 from liveness.store.memory import MemoryStore
@@ -21,23 +21,17 @@ def checked(address: str) -> str:
         return address
     try:
         url = urlsplit(address)
-        port = url.port is None or url.port > 0
+        options = {name for name, _ in parse_qsl(url.query, keep_blank_values=True)}
+        # Of what redis-py takes there only what TLS needs: a password has its place.
+        valid = url.port != 0 and all(name.startswith("ssl_") for name in options)
     except ValueError:
-        port = False
-    if not (port and url.scheme in REDIS and url.hostname and re.fullmatch(r"/?\d*", url.path)):
+        valid = False
+    if not (valid and url.scheme in REDIS and url.hostname and re.fullmatch(r"/?\d*", url.path)):
         raise ValueError(
-            "a store is memory, sqlite, sqlite:PATH or redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/N]"
+            "a store is memory, sqlite, sqlite:PATH or "
+            "redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/N][?ssl_OPTION=...]"
         )
     return address
-
-
-def shown(address: str) -> str:
-    """The address without its password, for eyes and logs."""
-    url = urlsplit(address)
-    if url.password is None:
-        return address
-    netloc = f"{url.username or ''}:***@{url.netloc.rpartition('@')[2]}"
-    return urlunsplit(url._replace(netloc=netloc))
 
 
 async def open_store(address: str, data_dir: Path) -> Store:

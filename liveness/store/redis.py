@@ -17,7 +17,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
 from liveness.errors import StoreUnavailable
-from liveness.store import BATCH, Page, Record, Status, Store, microseconds
+from liveness.store import BATCH, FARTHEST, Page, Record, Status, Store, microseconds
 from liveness.store.link import RETRY_AFTER, Link
 
 TIMEOUT = 2.0
@@ -44,6 +44,14 @@ return 1
 """KEYS: record, token; ARGV: old and new revision, commands. A commit whose answer was lost is
 sent again, and found to be done."""
 
+_FIND = """
+local places, keys = redis.call('ZRANGE', KEYS[1], unpack(ARGV)), {}
+if #places == 0 then return {{}, {}} end
+for i, place in ipairs(places) do keys[i] = 'liveness:session:' .. place:match('%.(.*)') end
+return {places, redis.call('MGET', unpack(keys))}
+"""
+"""KEYS: index; ARGV: of which places. At once: what is found is as the index says."""
+
 _HIT = """
 local time = redis.call('TIME')
 local now, limit, window = time[1] + time[2] / 1e6, tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -66,6 +74,8 @@ if left >= 0 then redis.call('PEXPIRE', KEYS[2], left) end
 """
 """Keep a picture as long as its session."""
 
+_SCRIPTS = (_COMMIT, _FIND, _HIT, _PICTURE)
+
 
 class RedisStore(Store):
     """A pool of connections, which are made anew when they break."""
@@ -73,7 +83,7 @@ class RedisStore(Store):
     def __init__(self, redis: Redis) -> None:
         """Use `open`."""
         self._redis = redis
-        self._scripts = {text: redis.register_script(text) for text in (_COMMIT, _HIT, _PICTURE)}
+        self._scripts = {text: redis.register_script(text) for text in _SCRIPTS}
         self._link = Link(RedisError, OSError, ValidationError)
 
     @classmethod
@@ -130,39 +140,38 @@ class RedisStore(Store):
         """List records, newest first."""
         index = _places(key_name) if status is None else _places(key_name, status)
         start = "+" if after is None else f"({after}"
-        found = await self._ask("ZRANGE", index, start, "-", "BYLEX", "REV", "LIMIT", 0, limit + 1)
-        last = found[limit - 1].decode() if len(found) > limit else None
-        return Page(await self._records(index, found[:limit]), last)
+        places, found = await self._find(index, start, "-", "BYLEX", "REV", "LIMIT", 0, limit + 1)
+        last = places[limit - 1].decode() if len(places) > limit else None
+        return Page([each for each in found if last is None or each.place >= last], last)
 
     async def expired(self, now: datetime, limit: int = BATCH) -> list[Record]:
         """Find records whose time is over and which no process is at work on."""
-        return await self._until(_key("expires"), now, limit)
+        return await self._between(_key("expires"), "-inf", microseconds(now), limit)
 
     async def due(self, now: datetime, limit: int = BATCH) -> list[Record]:
         """Find records whose verdict is to be delivered, the longest due first."""
-        return await self._until(_key("due"), now, limit)
+        index, far = _key("due"), f"({microseconds(now + FARTHEST)}"
+        found = await self._between(index, "-inf", microseconds(now), limit)
+        return found + await self._between(index, far, "+inf", limit - len(found))
 
     async def owned_by(self, owner: str) -> list[Record]:
         """Find the records that a process is at work on."""
-        index = _key("owner", owner)
-        return await self._records(index, await self._ask("ZRANGE", index, 0, -1))
+        _, found = await self._find(_key("owner", owner), 0, -1)
+        return found
 
-    async def _until(self, index: str, now: datetime, limit: int) -> list[Record]:
-        end = microseconds(now)
-        found = await self._ask("ZRANGE", index, "-inf", end, "BYSCORE", "LIMIT", 0, limit)
-        return await self._records(index, found)
+    async def _between(self, index: str, low: str, high: str | int, limit: int) -> list[Record]:
+        _, found = await self._find(index, low, high, "BYSCORE", "LIMIT", 0, limit)
+        return found
 
-    async def _records(self, index: str, places: Sequence[bytes]) -> list[Record]:
-        """Read records by the entries of an index; those that Redis has forgotten leave it."""
-        if not places:
-            return []
-        ids = [place.decode().partition(".")[2] for place in places]
-        bodies = await self._ask("MGET", *(_key("session", session_id) for session_id in ids))
+    async def _find(self, index: str, *which: str | int) -> tuple[list[bytes], list[Record]]:
+        """Read places in an index, and their records; those that Redis has forgotten leave it."""
+        places, bodies = await self._run(_FIND, (index,), *which)
         gone = [place for place, body in zip(places, bodies, strict=True) if body is None]
         if gone:
             await self._ask("ZREM", index, *gone)
         with self._link.used():
-            return [Record.model_validate_json(body) for body in bodies if body is not None]
+            known = [Record.model_validate_json(body) for body in bodies if body is not None]
+        return places, known
 
     async def beat(self, owner: str) -> None:
         """Tell that a process lives."""

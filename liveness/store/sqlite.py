@@ -3,6 +3,8 @@
 What belongs to a record or a key is on the disk before the call returns (`synchronous=FULL`): a
 verdict that was told survives a power cut. Beats, limits and locks are not waited for (`NORMAL`):
 they survive only the end of the process. https://www.sqlite.org/pragma.html#pragma_synchronous
+
+What is deleted is overwritten in the file. In the log beside it it stands until the next beat.
 """
 
 import asyncio
@@ -19,9 +21,18 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from liveness.errors import StoreUnavailable
-from liveness.store import BATCH, Page, Record, Status, Store, microseconds, wait_for_room
+from liveness.store import (
+    BATCH,
+    FARTHEST,
+    Page,
+    Record,
+    Status,
+    Store,
+    microseconds,
+    wait_for_room,
+)
 from liveness.store.link import RETRY_AFTER, Link
-from liveness.store.schema import open_database
+from liveness.store.schema import BUSY_TIMEOUT, open_database
 
 Rows = list[tuple[Any, ...]]
 Work = Callable[[sqlite3.Connection], Any]
@@ -43,6 +54,7 @@ class SqliteStore(Store):
         """Use `open`."""
         self._database = database
         self._thread = thread
+        self._erased = False  # before this process there may have been one that was killed
         self._link = Link(sqlite3.Error, ValidationError)
 
     @classmethod
@@ -102,7 +114,12 @@ class SqliteStore(Store):
             sql, values = _UPDATE, (*_columns(new), session_id, old.revision)
         else:
             sql, values = _DELETE, (session_id, old and old.revision)
-        done: bool = await self._write(lambda db: db.execute(sql, values).rowcount == 1)
+
+        def commit(database: sqlite3.Connection) -> bool:
+            self._erased = self._erased and new is not None
+            return database.execute(sql, values).rowcount == 1
+
+        done: bool = await self._write(commit)
         return done
 
     async def get(self, session_id: str) -> Record | None:
@@ -130,8 +147,9 @@ class SqliteStore(Store):
 
     async def due(self, now: datetime, limit: int = BATCH) -> list[Record]:
         """Find records whose verdict is to be delivered, the longest due first."""
-        sql = "WHERE due_at <= ? ORDER BY due_at, place LIMIT ?"
-        return await self._records(sql, microseconds(now), limit)
+        sql, far = "WHERE due_at {} ? ORDER BY due_at, place LIMIT ?", microseconds(now + FARTHEST)
+        found = await self._records(sql.format("<="), microseconds(now), limit)
+        return found + await self._records(sql.format(">"), far, limit - len(found))
 
     async def owned_by(self, owner: str) -> list[Record]:
         """Find the records that a process is at work on."""
@@ -142,6 +160,17 @@ class SqliteStore(Store):
         sql = """INSERT INTO owners (owner, beats) VALUES (?, 1)
             ON CONFLICT (owner) DO UPDATE SET beats = beats + 1"""
         await self._write(lambda db: db.execute(sql, (owner,)), durable=False)
+        await self._run(self._erase)
+
+    def _erase(self) -> None:
+        """Empty the log, if something was deleted; next time, if others are at work just now."""
+        if not self._erased:
+            self._database.execute("PRAGMA busy_timeout = 0")
+            try:
+                checkpoint = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._erased = checkpoint.fetchone()[0] == 0  # 1: busy
+            finally:
+                self._database.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
 
     async def beats(self) -> dict[str, int]:
         """How often each process has told so."""

@@ -18,14 +18,19 @@ class Poses:
     def __init__(self, render: Callable[[float, float], Picture]) -> None:
         """`render`: draws a yaw in degrees and a closure 0..1 of both lids."""
         self._render = render
-        self._scenes: dict[tuple[int, int], Picture] = {}
+        self._scenes: dict[tuple[float, float], Picture] = {}
+
+    @staticmethod
+    def nearest(yaw: float, closure: float) -> tuple[float, float]:
+        """Tell which pose `scene` shows."""
+        return round(yaw / YAW_STEP) * YAW_STEP, round(closure * CLOSURE_STEPS) / CLOSURE_STEPS
 
     def scene(self, yaw: float, closure: float = 0.0) -> Picture:
         """Return the nearest pose, read-only. `yaw` in degrees, `closure` of both lids 0..1."""
-        key = round(yaw / YAW_STEP), round(closure * CLOSURE_STEPS)
+        key = self.nearest(yaw, closure)
         scene = self._scenes.get(key)
         if scene is None:
-            scene = self._render(key[0] * YAW_STEP, key[1] / CLOSURE_STEPS)
+            scene = self._render(*key)
             scene.flags.writeable = False
             self._scenes[key] = scene
         return scene

@@ -90,6 +90,9 @@ class Puppet:
     ) -> None:
         self.manner = manner or Manner()
         self.poses = portrait.poses
+        self.shown = (0.0, 0.0)
+        """Ground truth of the newest frame: yaw in degrees from how the portrait was photographed,
+        and closure of both lids, 0..1."""
         self._random = random = Random(seed)  # noqa: S311 - movements, no secrets
         self._sensor = Sensor(portrait.size, noise, seed=seed)
         self._sway = sway(random, portrait.size)
@@ -122,7 +125,8 @@ class Puppet:
         yaw = self._head.move(time, self.manner.rest_yaw + turn)
         if self._task.wants_blink(time, self._head):
             self._lids.blink(time)
-        scene = self.poses.scene(yaw, self._lids.closure(time))
+        self.shown = self.poses.nearest(yaw, self._lids.closure(time))
+        scene = self.poses.scene(*self.shown)
         return self._sensor.expose(shifted(scene, *self._sway(time)))
 
     def _perceive(self, time: float) -> None:

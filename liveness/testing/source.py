@@ -16,7 +16,8 @@ class Source(Protocol):
     def frame(self, time: float) -> Picture | None:
         """Return the picture at `time`, seconds since the start, which only grows.
 
-        (height, width, 3) uint8 BGR, the same size each time; None when the scene is over.
+        (height, width, 3) uint8 BGR; None when the scene is over. The size may change, as it does
+        when a telephone is turned.
         """
 
     def react(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """How far each eye is open: the eye aspect ratio of Soukupova and Cech (2016)."""
 
-import numpy as np
+import math
 
 from liveness.vision.observation import Eyes, Landmarks
 
@@ -13,8 +13,8 @@ def eyes(points: Landmarks) -> Eyes:
     return Eyes(right=_aspect_ratio(points[_RIGHT]), left=_aspect_ratio(points[_LEFT]))
 
 
-def _aspect_ratio(eye: Landmarks) -> float:
+def _aspect_ratio(points: Landmarks) -> float:
     """Mean height over width of the six points of one eye: corner, two above, corner, two below."""
-    heights = np.hypot(*(eye[1] - eye[5])) + np.hypot(*(eye[2] - eye[4]))
-    width = np.hypot(*(eye[0] - eye[3]))
-    return float(heights / (2 * max(width, 1e-6)))
+    eye = points.tolist()
+    heights = math.dist(eye[1], eye[5]) + math.dist(eye[2], eye[4])
+    return heights / (2 * max(math.dist(eye[0], eye[3]), 1e-6))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from liveness.vision.frame import Luma
-from liveness.vision.observation import POINTS, Landmarks
+from liveness.vision.observation import Landmarks
 from liveness.vision.predictor import place
 from liveness.vision.trees import read_trees
 
@@ -41,20 +41,6 @@ class Landmarker:
         """Place the points of the face in `region`: (68, 2) float32, pixels of the picture."""
         angle = math.radians(region.roll)
         cosine, sine = region.side * math.cos(angle), region.side * math.sin(angle)
-        upright = np.array([[cosine, -sine], [sine, cosine]])
-        corner = np.array([region.x, region.y]) - upright @ (0.5, 0.5)
-        trees = self._trees
-        shape = place(
-            luma.picture,
-            np.column_stack([upright, corner]),
-            _CONTRAST,
-            _MOST_GAIN,
-            trees.mean,
-            trees.anchors,
-            trees.offsets,
-            trees.pairs,
-            trees.thresholds,
-            trees.leaves,
-            trees.units,
-        )
-        return np.asarray(shape.reshape(POINTS, 2) @ upright.T + corner, np.float32)
+        left, top = region.x - (cosine - sine) / 2, region.y - (sine + cosine) / 2
+        box = np.array([[cosine, -sine, left], [sine, cosine, top]])
+        return place(luma.picture, box, self._trees, _CONTRAST, _MOST_GAIN)

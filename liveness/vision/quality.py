@@ -23,9 +23,8 @@ def quality(luma: Luma, region: Region) -> Quality:
     height, width = luma.picture.shape
     left, top = max(0, int(region.x - half)), max(0, int(region.y - half))
     right, bottom = min(width, int(region.x + half)), min(height, int(region.y + half))
-    size = region.side / min(width, height)
     if min(right - left, bottom - top) < _LEAST_PIXELS:
-        return Quality(size=size, brightness=0.0, contrast=0.0, sharpness=0.0)
+        return Quality(size(luma, region), brightness=0.0, contrast=0.0, sharpness=0.0)
     face = cv2.resize(
         luma.picture[top:bottom, left:right], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA
     )
@@ -33,8 +32,13 @@ def quality(luma: Luma, region: Region) -> Quality:
     contrast = float(deviation[0, 0])
     _, detail = cv2.meanStdDev(cv2.Laplacian(face, cv2.CV_16S))
     return Quality(
-        size=size,
+        size=size(luma, region),
         brightness=float(mean[0, 0]),
         contrast=contrast,
         sharpness=float(detail[0, 0]) / max(contrast, 1.0),
     )
+
+
+def size(luma: Luma, region: Region) -> float:
+    """Measure how large the face in `region` is: a share of the picture's shorter side."""
+    return region.side / min(luma.width, luma.height)

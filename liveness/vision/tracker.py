@@ -1,8 +1,8 @@
 """Following one face from frame to frame by its own landmarks."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
 
 from liveness.vision.detector import Detection, detect, detect_around
 from liveness.vision.frame import Luma
@@ -49,6 +49,14 @@ _BOX_SIDE = 2.31
 _BOX_ABOVE = 0.14
 
 
+Enter = Callable[[str | None], None]
+"""Told each stage of the work as it begins, None when it is done: a clock, should there be one."""
+
+
+def untimed(_stage: str | None) -> None:
+    """Take no time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """The followed face in one frame."""
@@ -61,15 +69,16 @@ class Tracked:
 class Tracker:
     """Finds a face and keeps it. One for each session; frames must come in order."""
 
-    def __init__(self, landmarker: Landmarker) -> None:
+    def __init__(self, landmarker: Landmarker, enter: Enter = untimed) -> None:
         self._landmarker = landmarker
+        self._enter = enter
         self._region: Region | None = None
         self._yaw = 0.0
-        self._confirmed = -np.inf
-        self._checked = -np.inf
-        self._next_count = -np.inf
+        self._confirmed = -math.inf
+        self._checked = -math.inf
+        self._next_count = -math.inf
         self._suspected = False
-        self._searched = -np.inf
+        self._searched = -math.inf
         self._searches = 0
         self._others = 0
 
@@ -92,6 +101,7 @@ class Tracker:
         if plausible and time - self._checked < _CONFIRM_EVERY:
             return tracked
         self._checked = time
+        self._enter("detect")
         found = detect_around(luma, tracked.region if plausible else before, _CONFIRM_SCORE)
         if found is None:
             turned = abs(self._yaw) > _TURNED
@@ -108,6 +118,7 @@ class Tracker:
         self._searched = time
         far = self._searches % _FAR_SEARCH_EACH == _FAR_SEARCH_EACH - 1
         self._searches += 1
+        self._enter("detect")
         found = detect(luma, _FAR_SEARCH_SIDE if far else _SEARCH_SIDE)
         if not found:
             return None
@@ -124,6 +135,7 @@ class Tracker:
         """Count the other faces; a new one is only believed when it is found twice running."""
         if time < self._next_count:
             return
+        self._enter("detect")
         found = detect(luma, _COUNT_SIDE, _OTHER_SCORE)
         others = sum(_is_other(each, followed) for each in found)
         doubtful = others > self._others and not self._suspected
@@ -133,18 +145,20 @@ class Tracker:
         self._next_count = time + (_RECOUNT_AFTER if doubtful else _COUNT_EVERY)
 
     def _place(self, luma: Luma, region: Region) -> Tracked:
+        self._enter("landmarks")
         points = self._landmarker.find(luma, region)
+        self._enter("pose")
         alignment = align(points)
         return Tracked(points, alignment, _region_of(alignment))
 
 
 def _region_of(alignment: Alignment) -> Region:
     """The box that the detector would draw around an aligned face."""
-    roll = np.radians(alignment.pose.roll)
+    roll = math.radians(alignment.pose.roll)
     above = _BOX_ABOVE * alignment.scale
     return Region(
-        x=alignment.x + above * float(np.sin(roll)),
-        y=alignment.y - above * float(np.cos(roll)),
+        x=alignment.x + above * math.sin(roll),
+        y=alignment.y - above * math.cos(roll),
         side=_BOX_SIDE * alignment.scale,
         roll=alignment.pose.roll,
     )
@@ -153,23 +167,23 @@ def _region_of(alignment: Alignment) -> Region:
 def _plausible(before: Region, after: Tracked) -> bool:
     """Whether the points still look like the face of the frame before."""
     growth = after.region.side / before.side
-    shift = np.hypot(after.region.x - before.x, after.region.y - before.y) / before.side
-    return bool(
+    return (
         after.alignment.residual < _MOST_RESIDUAL
         and 1 / _MOST_GROWTH < growth < _MOST_GROWTH
-        and shift < _MOST_SHIFT
+        and _apart(before, after.region) < _MOST_SHIFT * before.side
     )
 
 
 def _same_place(one: Region, other: Region) -> bool:
-    apart = np.hypot(one.x - other.x, one.y - other.y)
-    near = apart < _SAME_SHIFT * other.side
-    return bool(near and 1 / _SAME_SIZE < one.side / other.side < _SAME_SIZE)
+    near = _apart(one, other) < _SAME_SHIFT * other.side
+    return near and 1 / _SAME_SIZE < one.side / other.side < _SAME_SIZE
 
 
 def _is_other(found: Detection, followed: Region) -> bool:
-    apart = np.hypot(found.region.x - followed.x, found.region.y - followed.y)
-    return bool(
-        apart > 0.5 * max(followed.side, found.region.side)
-        and found.region.side > _OTHER_SIZE * followed.side
-    )
+    side = found.region.side
+    far = _apart(found.region, followed) > 0.5 * max(followed.side, side)
+    return far and side > _OTHER_SIZE * followed.side
+
+
+def _apart(one: Region, other: Region) -> float:
+    return math.hypot(one.x - other.x, one.y - other.y)

@@ -4,9 +4,8 @@ The format is dlib's own serialisation: every number is a length in bytes (its h
 sign), then so many bytes, least significant first; a float is its mantissa and its exponent.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,7 @@ _MOST = 4096
 _LARGEST = np.iinfo(np.int16).max
 
 
-@dataclass(frozen=True, slots=True)
-class Trees:
+class Trees(NamedTuple):
     """C cascades of T trees, each with S splits above S + 1 leaves.
 
     `mean`: (136,) float32, the average shape in a face box of side 1: x, y of each point.

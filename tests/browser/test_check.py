@@ -138,6 +138,31 @@ async def test_a_link_is_used_for_its_own_session(
         assert (await answer.json())["verdict"]["verdict"] == "live"
 
 
+async def test_a_face_is_called_what_the_verdict_says(
+    liveness_server: LivenessServer, visit: Visitor
+) -> None:
+    attack = ("spoof", ["presentation_attack"])
+    cases: list[tuple[str, list[str], float, list[str]]] = [
+        ("live", [], 0.98, ["done", "Real, 98 %"]),
+        ("live", [], 0.32, ["done", "Real"]),  # below one half, above the server's threshold
+        (*attack, 0.02, ["open", "Fake, 98 %"]),
+        (*attack, 0.997, ["open", "Fake"]),
+        ("incomplete", ["time_limit"], 0.98, ["open", "98 % real"]),
+    ]
+    visitor = await visit(liveness_server.url)
+    for verdict, reasons, score, row in cases:
+        shown = await visitor.page.evaluate(
+            """async (verdict) => {
+                const { showSteps } = await import('/static/summary.js');
+                const list = document.createElement('ul');
+                showSteps(list, { challenges: [], ...verdict });
+                return [list.firstChild.className, list.firstChild.lastChild.textContent];
+            }""",
+            {"verdict": verdict, "reasons": reasons, "spoof_score": score},
+        )
+        assert shown == row
+
+
 async def test_cancelling_ends_the_session_and_releases_the_camera(
     liveness_server: LivenessServer, visit: Visitor
 ) -> None:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from liveness.api.http import STORE
 from liveness.app import create_app
 from liveness.errors import SettingsInvalid
+from liveness.limits import MOST_GUESSES
 from tests.integration.plain import (
     LOOPBACK,
     Plain,
@@ -219,6 +220,31 @@ async def test_an_address_makes_so_many_and_a_proxy_tells_it(
             headers = {"X-Forwarded-For": told.format(number)}
             statuses.append((await client.post("/api/sessions", headers=headers)).status)
         assert statuses == ([201, 201, 429] if apart else [201, 429, 429])
+
+
+async def test_who_guesses_keys_is_told_to_wait_and_others_are_not() -> None:
+    here, there = ({"X-Forwarded-For": f"192.0.2.{number}"} for number in (1, 2))
+    async with serving(api_key=KEYS) as client:
+        session = await make(client)
+        path = f"/api/sessions/{session['id']}"
+        calls = [("POST", "/api/sessions"), ("GET", "/api/sessions"), ("DELETE", path)]
+        answers = []
+        for number in range(MOST_GUESSES + 5):
+            method, where = calls[number % len(calls)]
+            headers = keyed(f"guess {number}") | here
+            async with client.request(method, where, headers=headers) as response:
+                answers.append(response.status)
+        assert answers == [401] * (MOST_GUESSES + 1) + [429] * 4
+        refused = await client.get("/api/sessions", headers=keyed(BANK) | here)
+        assert await problem(refused) == (429, "rate_limited")
+        assert 50 <= int(refused.headers["Retry-After"]) <= 60
+        assert (await client.get("/api/sessions", headers=keyed(BANK) | there)).status == 200
+        assert (await client.post("/api/sessions", headers=here)).status == 401, "no guess"
+        peer = Plain()
+        headers = bearer(session) | here | {"Content-Type": "application/sdp"}
+        published = await client.post("/whip", data=await peer.offer(), headers=headers)
+        await peer.close()
+        assert published.status == 201, "the person has done nothing"
 
 
 async def test_who_fails_too_often_is_locked_and_others_are_not() -> None:

@@ -200,12 +200,16 @@ async def test_the_command_brings_them_with_a_bar(
     assert (tmp_path / GTX_FILE).read_bytes() == predictor()
 
 
-async def test_the_command_says_what_went_wrong(
+async def test_the_command_says_what_went_wrong_and_no_secret(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving_source(Source()) as source:
         source.status = 404
-        given = ["--model-dir", str(tmp_path), "--gtx", "--model-url", source.url]
+        url = source.url.replace("://", "://me:hushed@") + "?token=hushed"
+        given = ["--model-dir", str(tmp_path), "--gtx", "--model-url", url]
         assert await asyncio.to_thread(main, given) == 1
-    assert "error: 127.0.0.1 answers 404" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "fetching it from 127.0.0.1" in out
+    assert "error: 127.0.0.1 answers 404" in err
+    assert "hushed" not in out + err
     assert SourceUnreachable.status == 502

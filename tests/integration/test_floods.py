@@ -36,6 +36,7 @@ BROKEN = (
     b"GET\r\n\r\n",
     b"POST /whip HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
     b"POST /whip HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST /whip HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx",
     b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 9000 + b"\r\n\r\n",
     b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
     b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -95,6 +95,11 @@ async def test_scores_and_compared_faces_of_sessions_are_counted(
         compared = await count(client, "liveness_face_distance_count")
         assert compared >= 1
         assert await count(client, "liveness_face_distance_bucket", le="0.55") == compared
+        stages = {"decode", "detect", "landmarks", "pose", "quality", "decide"}
+        for stage in stages | {"score", "compare"}:
+            assert await count(client, "liveness_stage_seconds_count", stage=stage) >= 1, stage
+        frames = await count(client, "liveness_frames_total", fate="measured")
+        assert await count(client, "liveness_stage_seconds_count", stage="quality") == frames
 
 
 async def test_the_page_may_do_what_it_needs_and_no_more(client: ClientSession) -> None:

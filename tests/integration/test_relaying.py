@@ -21,7 +21,7 @@ from liveness.board import Board
 from liveness.relay import REMOTE, SCHEME, Relay
 from liveness.seat import Seat, door
 from liveness.testing.portrait import Portrait
-from liveness.worker import listening
+from liveness.worker import Serving, listening
 from tests.integration.plain import bearer, create, publish, reach, settings
 from tests.stills import FRAME, UPLOAD, Poser, ask, form
 
@@ -39,16 +39,15 @@ def seats(tmp_path: Path) -> list[Seat]:
 
 
 @pytest_asyncio.fixture
-async def worker(seats: list[Seat]) -> AsyncIterator[web.AppRunner]:
-    async with listening(settings(store="sqlite", port=0), seats[0]) as runner:
+async def worker(seats: list[Seat]) -> AsyncIterator[Serving]:
+    async with listening(settings(store="sqlite", port=0), seats[0]) as serving:
         Board(seats[0]).tell(1)
-        yield runner
+        yield serving
 
 
 @pytest_asyncio.fixture
-async def client(worker: web.AppRunner) -> AsyncIterator[ClientSession]:
-    port = next(each[1] for each in worker.addresses if isinstance(each, tuple))
-    async with ClientSession(f"http://127.0.0.1:{port}") as client:
+async def client(worker: Serving) -> AsyncIterator[ClientSession]:
+    async with ClientSession(f"http://127.0.0.1:{worker.port}") as client:
         yield client
 
 
@@ -180,7 +179,7 @@ async def test_one_that_is_about_to_end_is_stood_in_for(
 
 
 async def test_of_a_silent_owner_sessions_can_be_ended_but_not_reached(
-    client: ClientSession, worker: web.AppRunner, seats: list[Seat]
+    client: ClientSession, worker: Serving, seats: list[Seat]
 ) -> None:
     """Gone, or breaking off in the middle of its answer."""
 

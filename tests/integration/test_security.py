@@ -63,7 +63,8 @@ async def broken(port: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-async def test_no_log_says_who(tmp_path: Path, form: str) -> None:
+async def test_no_log_says_who(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVENESS_API_KEYS", KEY)
     arguments = ("--workers", "1", "--api-key", f"bank:{KEY}", "--log-format", form)
     relied = {"Authorization": f"Bearer {KEY}"}
     with Program(tmp_path, *arguments).begin() as program:
@@ -80,6 +81,7 @@ async def test_no_log_says_who(tmp_path: Path, form: str) -> None:
             shown = await reach(client, session, "finished")
             await peer.close()
     log = program.log.read_text()
+    assert "LIVENESS_API_KEYS is no option" in log
     assert "session finished" in log
     assert session["id"] in log
     assert "Traceback" not in log

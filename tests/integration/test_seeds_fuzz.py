@@ -190,5 +190,5 @@ def test_nothing_grows(running: Running, picture: bytes) -> None:
     before = psutil.Process().memory_info().rss
     load(60, 260)
     assert psutil.Process().memory_info().rss - before < 24 * MEBIBYTE
-    assert running.stills.desk.held == 0
+    assert running.stills.desk.bytes.taken == 0
     assert len(running.stills.clients) <= MOST_CLIENTS

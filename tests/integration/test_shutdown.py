@@ -19,14 +19,24 @@ ROOT = Path(__file__).parents[2]
 ARGUMENTS = ("--host", LOOPBACK, "--port", "0", "--ice-address", LOOPBACK)
 
 
+HANGS = """
+import sys, time
+from liveness import registry, serve
+
+serve.STOP_LIMIT = 0.5
+registry.Registry.close = lambda _self: time.sleep(60)
+sys.exit(serve.main(sys.argv[1:]))
+"""
+
+
 @asynccontextmanager
-async def started(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
+async def started(
+    *arguments: str, program: tuple[str, ...] = (str(ROOT / "server.py"),)
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, str]]:
     """Run server.py until told to stop; gives what it says first, and its address."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "server.py"),
-        *ARGUMENTS,
-        *arguments,
+        *(sys.executable, *program, *ARGUMENTS, *arguments),
+        cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -68,6 +78,14 @@ async def test_sessions_end_when_the_server_is_told_to_stop(
         assert b"Traceback" not in errors
         assert b"never retrieved" not in errors
         assert session["token"].encode() not in errors
+
+
+async def test_a_single_process_ends_whatever_hangs() -> None:
+    async with started("--http", "--workers", "1", program=("-c", HANGS)) as (process, _, _url):
+        process.send_signal(signal.SIGTERM)
+        _, errors = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 1
+        assert b"process does not end" in errors
 
 
 async def test_it_serves_https_with_a_certificate_of_its_own(tmp_path: Path) -> None:

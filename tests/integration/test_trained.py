@@ -12,6 +12,7 @@ require_torch()
 
 import torch
 
+from liveness.testing.attackers import ScreenReplay
 from liveness.testing.fixtures import ServerFactory
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
@@ -44,10 +45,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_the_exported_net_scores_a_live_session(
     card: str, trained: Path, liveness_servers: ServerFactory, portrait: Portrait
 ) -> None:
-    server = await liveness_servers(spoof_model=str(trained / card))
-    check = await asyncio.wait_for(server.check(Puppet(portrait)), 60)
-    scores = [state.spoof_score for state in check.states if state.spoof_score is not None]
-    assert scores
-    assert check.verdict.spoof_score is not None
+    server = await liveness_servers(spoof_model=str(trained / card), time_limit=12.0)
+    live, shown = await asyncio.gather(
+        server.check(Puppet(portrait)),
+        server.check(ScreenReplay(Puppet(portrait), portrait.size)),
+    )
     # It has seen no other face than this one's: what it learnt is what a live one looks like.
-    assert max(scores) > 0.5
+    assert live.verdict.spoof_score is not None
+    assert live.verdict.spoof_score > 0.5
+    assert shown.verdict.spoof_score is not None
+    assert shown.verdict.spoof_score < live.verdict.spoof_score

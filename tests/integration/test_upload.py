@@ -2,11 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from aiohttp import ClientSession, FormData
 
 from liveness.api.upload import verdict
+from liveness.pictures import MOST_BYTES
 from liveness.scores import log_average
 from liveness.testing.attackers import ScreenReplay
 from liveness.testing.fixtures import ServerFactory
@@ -48,6 +50,17 @@ async def test_the_second_seeds_client_is_served(client: ClientSession, poser: P
         assert word == "Real"
         assert 50 < float(share) <= 100
         assert len(share.partition(".")[2]) == 2
+
+
+async def test_large_pictures_are_scored(client: ClientSession, poser: Poser) -> None:
+    face, chance = poser.portrait.render(yaw=-poser.portrait.rest_yaw), np.random.default_rng(7)
+    for kind, size, noise, least in ((".png", (960, 720), 3, 1), (".jpg", (3200, 2400), 30, 9)):
+        picture = cv2.resize(face, size) + chance.integers(-noise, noise + 1, (*size[::-1], 3))
+        options = [cv2.IMWRITE_JPEG_QUALITY, 100] if kind == ".jpg" else []
+        content = cv2.imencode(kind, picture.clip(0, 255).astype(np.uint8), options)[1].tobytes()
+        assert least * 2**20 < len(content) < MOST_BYTES
+        status, body = await ask(client, UPLOAD, data=form(content))
+        assert (status, body["message"]) == (200, "Image received")
 
 
 async def test_a_screen_is_told(client: ClientSession, portrait: Portrait) -> None:

@@ -104,6 +104,9 @@ async def test_sessions_spread_and_are_reached_through_any_worker(
             assert (await client.delete(path, headers=bearer(session))).status == 204
             assert (await client.get(path, headers=bearer(session))).status == 404
         assert await count(client, "liveness_sessions_running") == 0
+        await asyncio.sleep(1)
+        frames = await count(client, "liveness_frames_total", fate="measured")
+        assert await count(client, "liveness_stage_seconds_count", stage="quality") == frames > 0
 
 
 async def test_clients_of_single_pictures_are_remembered_whichever_worker_they_reach(

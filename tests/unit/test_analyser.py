@@ -260,3 +260,16 @@ def test_the_box_stays_inside_the_picture(portrait: Portrait, landmarker: Landma
         box = observation.face.box
         assert 0 <= box.x <= box.x + box.width <= 1
         assert 0 <= box.y <= box.y + box.height <= 1
+
+
+def test_light_is_told_within_a_tenth_of_a_second_and_size_at_once(
+    portrait: Portrait, landmarker: Landmarker
+) -> None:
+    bright, near = portrait.render(), portrait.render(scale=1.1)
+    dark = (near * 0.4).astype(np.uint8)
+    frames = [(to_frame(each), k / 30) for k, each in enumerate([bright] * 4 + [dark] * 4)]
+    seen = [each.face.quality for each in observe(landmarker, iter(frames)) if each.face]
+    assert len(seen) == len(frames)
+    assert seen[-1].brightness < 0.6 * seen[0].brightness
+    assert seen[-1].contrast < 0.6 * seen[0].contrast
+    assert seen[4].size > 1.05 * seen[3].size

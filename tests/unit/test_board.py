@@ -16,11 +16,15 @@ def test_workers_read_what_the_others_wrote(tmp_path: Path) -> None:
     assert one.loads() == [0, None, None]
 
 
-def test_the_dead_are_cleared_away(tmp_path: Path) -> None:
+def test_whoever_lives_beats(tmp_path: Path) -> None:
     board.create(tmp_path, 2)
-    one = Board(Seat(slot=1, workers=2, folder=tmp_path))
-    one.tell(5)
-    board.clear(tmp_path, 1, 2)
+    seats = [Seat(slot=slot, workers=2, folder=tmp_path) for slot in range(2)]
+    one, other, supervisor = Board(seats[0]), Board(seats[1]), Board(seats[1])
+    one.beat()
+    for beats in (1, 2):
+        other.beat()
+        assert supervisor.beats == beats
+    assert one.beats == 1
     assert one.loads() == [None, None]
 
 

@@ -64,6 +64,16 @@ def test_frames_come_out_in_order_and_then_the_end(thread: DecodingThreads) -> N
     assert taken.errors == [None]
 
 
+def test_threads_that_cannot_measure_are_not_begun() -> None:
+    def warm() -> None:
+        raise ValueError("nothing to measure with")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="nothing to measure with"):
+        DecodingThreads(2, warm)
+    assert threading.active_count() == before
+
+
 def test_lanes_take_turns(thread: DecodingThreads) -> None:
     order: list[str] = []
     begin = threading.Event()
@@ -103,6 +113,27 @@ def test_what_comes_too_fast_is_let_go_up_to_a_key_frame(thread: DecodingThreads
     begin.set()
     lane.put(None)
     assert taken.ended.wait(SECONDS)
+
+
+def test_what_is_let_go_before_its_turn_holds_up_nobody(thread: DecodingThreads) -> None:
+    begin = threading.Event()
+    blocked, taken = Taken(begin.wait), Taken()
+    first, lane = Lane(thread, blocked), Lane(thread, taken)
+    key, *others = encode(MAX_WAITING + 1, 64, 48)
+    put(first, 0, key)
+    while not blocked.frames:
+        time.sleep(0.001)
+    for number, data in enumerate([key, *others]):
+        put(lane, number, data)
+    assert (lane.waiting, taken.skipped) == (0, MAX_WAITING + 1)
+    begin.set()
+    put(first, 1, others[0])
+    first.put(None)
+    assert blocked.ended.wait(SECONDS)
+    put(lane, 99, key)
+    lane.put(None)
+    assert taken.ended.wait(SECONDS)
+    assert taken.frames == [99]
 
 
 def test_frames_that_come_together_are_parted(thread: DecodingThreads) -> None:

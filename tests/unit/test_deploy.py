@@ -3,19 +3,22 @@
 import re
 import shutil
 import subprocess
+import sys
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from compose_spec import PyOptions
 
 from liveness.process import STOP_LIMIT
 from liveness.settings import DRAIN_SECONDS, ENV_PREFIX, Settings
+from tests.conftest import missing
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = "1.31"
-MANIFESTS = sorted(DEPLOY.glob("kubernetes/relayed/[!k]*.yaml"))
 
 GIVEN = {
     "REDIS_PASSWORD": "word",
@@ -23,12 +26,47 @@ GIVEN = {
     "PUBLIC_IP": "198.51.100.7",
     "PUBLIC_NAME": "check.example",
     "POD_IP": "10.244.0.7",
+    "NODE_IP": "10.0.0.7",
     "WORKERS": "2",
 }
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(path.read_text()) if each]
+
+
+def overlaid(folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` sends, but for the namespace."""
+    (overlay,) = documents(folder / "kustomization.yaml")
+    assert set(overlay) <= {"apiVersion", "kind", "namespace", "resources", "patches"}
+    found: list[dict[str, Any]] = []
+    for name in overlay["resources"]:
+        path = folder / name
+        found += overlaid(path) if path.is_dir() else documents(path)
+    for patch in overlay.get("patches", []):
+        (change,) = documents(folder / patch["path"])
+        (target,) = (each for each in found if named(each) == named(change))
+        merge(target, change)
+    return found
+
+
+def named(resource: dict[str, Any]) -> tuple[str, str]:
+    return resource["kind"], resource["metadata"]["name"]
+
+
+def merge(target: dict[str, Any], change: dict[str, Any]) -> None:
+    """Patch as Kubernetes does: lists of what has names by these, other lists as a whole."""
+    for key, value in change.items():
+        there = target.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            merge(there, value)
+        elif isinstance(there, list) and all("name" in each for each in (*there, *value)):
+            named_so = {each["name"]: each for each in there}
+            target[key] = [each for each in value if each["name"] not in named_so] + there
+            for each in value:
+                merge(named_so.get(each["name"], {}), each)
+        else:
+            target[key] = value
 
 
 def filled(text: str) -> str:
@@ -45,24 +83,29 @@ def settings(environment: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Se
     return Settings()
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_manifests_are_what_kubernetes_takes(path: Path) -> None:
-    assert documents(path)
-    for each in documents(path):
+@pytest.mark.parametrize(
+    ("folder", "address"), [("relayed", GIVEN["POD_IP"]), ("host-network", GIVEN["NODE_IP"])]
+)
+def test_manifests_are_what_kubernetes_takes_and_let_the_servers_in(
+    folder: str, address: str
+) -> None:
+    resources = overlaid(DEPLOY / "kubernetes" / folder)
+    for each in resources:
         kubernetes_validate.validate(each, KUBERNETES, strict=True)
-
-
-@pytest.mark.parametrize("folder", ["relayed", "host-network"])
-def test_overlays_are_whole(folder: str) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("no kubectl")
-    command = ["kubectl", "kustomize", str(DEPLOY / "kubernetes" / folder)]
-    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
-    found = {each["kind"]: each for each in yaml.safe_load_all(made)}
-    for each in found.values():
-        kubernetes_validate.validate(each, KUBERNETES, strict=True)
-    pod = found["Deployment"]["spec"]["template"]["spec"]
+    found = {named(each): each["spec"] for each in resources if "spec" in each}
+    pod = found["Deployment", "liveness"]["template"]["spec"]
     assert pod.get("hostNetwork", False) == (folder == "host-network")
+    (coturn,) = found["DaemonSet", "coturn"]["template"]["spec"]["containers"]
+    assert "--allowed-peer-ip=$(SERVERS)" in coturn["args"]
+    (servers,) = (each["value"] for each in coturn["env"] if each["name"] == "SERVERS")
+    first, last = map(IPv4Address, servers.split("-"))
+    assert first < IPv4Address(address) < last
+    ((sender,),) = (each["from"] for each in found["NetworkPolicy", "redis"]["ingress"])
+    if folder == "host-network":  # no selector of pods means those that have their node's address
+        assert IPv4Address(address) in IPv4Network(sender["ipBlock"]["cidr"])
+    else:
+        labels = found["Deployment", "liveness"]["template"]["metadata"]["labels"]
+        assert sender["podSelector"]["matchLabels"] == labels
 
 
 def test_pods_run_what_the_server_understands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +123,7 @@ def test_pods_run_what_the_server_understands(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_compose_runs_what_the_server_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    PyOptions(apply_merge=True).from_yaml((DEPLOY / "compose.yaml").read_text()).validate()
     (compose,) = documents(DEPLOY / "compose.yaml")
     services, ranges = compose["services"], []
     for name in ("node1", "node2"):
@@ -122,3 +166,16 @@ def test_the_unit_waits_for_the_last_words(monkeypatch: pytest.MonkeyPatch) -> N
     assert options["KillMode"] == "mixed", "or each worker would be told twice"
     environment = dict(value.split("=") for name, _, value in lines if name == "Environment")
     assert settings(environment, monkeypatch).data_dir == Path("/var/lib/liveness")
+
+
+def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        missing("needs Debian's systemd: apt-get install systemd")
+    unit = tmp_path / "liveness.service"
+    text = (DEPLOY / unit.name).read_text()
+    unit.write_text(text.replace("/opt/liveness/.venv/bin/python", sys.executable))
+    done = subprocess.run(  # noqa: S603 - ours
+        [program, "verify", str(unit)], capture_output=True, text=True, check=True
+    )
+    assert unit.name not in done.stderr  # what it does not know is told and passed over

@@ -73,6 +73,7 @@ def test_the_same_person_all_the_way_is_not_changed() -> None:
         session.show(HER, step, passed=True, yaw=15)
     session.show(HER, 3, passed_all=True)
     assert session.identity.decided
+    assert session.identity.compared
     assert not session.identity.changed
     distances = [each for each in session.told if each is not None]
     assert len(distances) >= 3

@@ -168,3 +168,12 @@ def test_the_command_rotates(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "file").touch()
     assert main(["rotate-key", "--data-dir", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_command_rotates_only_what_a_server_uses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in ([], ["--revoke"]):
+        assert main(["rotate-key", "--data-dir", str(tmp_path / "other"), *more]) == 1
+        assert capsys.readouterr().err.startswith(f"error: No key is kept in {tmp_path}/other/keys")
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liveness.errors import RateLimited, StoreUnavailable, SubjectLocked
-from liveness.limits import Limits, is_failure, subject_digest
+from liveness.limits import MOST_GUESSES, Limits, is_failure, subject_digest
 from liveness.settings import Settings
 from liveness.store import Record
 from liveness.store.memory import MemoryStore
@@ -82,6 +82,26 @@ async def test_an_address_makes_so_many(
     assert first not in store._hits or not first  # noqa: SLF001 - nobody's address is kept
 
 
+async def test_who_guesses_keys_is_not_listened_to(
+    store: MemoryStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveness.limits.time.monotonic", clock)
+    limited, other_process = limits(store), limits(store)
+    for _ in range(MOST_GUESSES + 1):
+        limited.check_guesses("2001:db8::1")
+        await limited.note_guess("2001:db8::1")
+    with pytest.raises(RateLimited) as caught:
+        limited.check_guesses("2001:db8::2")
+    assert caught.value.headers["Retry-After"] == "60"
+    limited.check_guesses(HERE)
+    await other_process.note_guess("2001:db8::1")
+    with pytest.raises(RateLimited):
+        other_process.check_guesses("2001:db8::1")
+    assert not [key for key in store._hits if "2001" in key]  # noqa: SLF001 - nobody's address is kept
+    clock.now += 61
+    limited.check_guesses("2001:db8::1")
+
+
 async def test_five_failures_within_three_minutes_lock_a_person(
     store: MemoryStore, clock: Clock
 ) -> None:
@@ -147,3 +167,4 @@ async def test_a_store_that_is_away_loses_no_verdict(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(store, "hit", away)
     await limits(store).note(of(JANE), FAILED)
+    await limits(store).note_guess(HERE)

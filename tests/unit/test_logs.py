@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from aiohttp.http_exceptions import BadStatusLine
 
 from liveness.logs import configure_logging, hide_addresses
 
@@ -50,15 +49,6 @@ def test_errors_come_with_their_traceback_in_one_line(capsys: pytest.CaptureFixt
         logging.getLogger("library").exception("wrong")
     (line,) = capsys.readouterr().err.splitlines()
     assert "ValueError: from [address]" in json.loads(line)["exception"]
-
-
-def test_requests_that_are_no_http_are_nothing_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging("json")
-    try:
-        raise BadStatusLine("x")  # noqa: TRY301 - as above
-    except BadStatusLine:
-        logging.getLogger("aiohttp.server").exception("Error handling request from %s", "10.1.2.3")
-    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

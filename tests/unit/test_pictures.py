@@ -83,6 +83,13 @@ def test_every_kind_of_pixel_is_read(mode: str) -> None:
     assert (picture.width, picture.height) == (96, 64)
 
 
+def test_sixteen_bits_of_grey_are_as_bright_as_eight() -> None:
+    grey = np.asarray(marked().convert("L"))
+    fine = Image.fromarray(grey.astype(np.uint16) * 257)
+    expected, seen = (read_picture(packed(each, "PNG")) for each in (Image.fromarray(grey), fine))
+    assert (seen.luma.picture == expected.luma.picture).all()
+
+
 def test_a_palette_may_have_transparent_colours() -> None:
     content = packed(marked().convert("P"), "PNG", transparency=bytes([0, 128, 255]))
     assert bright_corner(read_picture(content)) == "upper left"

@@ -27,20 +27,7 @@ def trees() -> Trees:
 
 def ours(trees: Trees, picture: Picture, side: float = SIDE, contrast: float = AS_IT_IS) -> Picture:
     box = np.array([[side, 0, BOX.left()], [0, side, BOX.top()]])
-    shape = place(
-        picture,
-        box,
-        contrast,
-        6.0,
-        trees.mean,
-        trees.anchors,
-        trees.offsets,
-        trees.pairs,
-        trees.thresholds,
-        trees.leaves,
-        trees.units,
-    )
-    return np.asarray(shape.reshape(68, 2) * side + (BOX.left(), BOX.top()))
+    return place(picture, box, trees, contrast, 6.0)
 
 
 @pytest.mark.parametrize("yaw", [-20.0, 0.0, 20.0])

@@ -118,6 +118,18 @@ def test_a_person_reacts_after_a_while_and_not_before(portrait: Portrait) -> Non
     assert not any(alike[first:])
 
 
+def test_what_a_person_shows_is_known(portrait: Portrait) -> None:
+    puppet, shown = Puppet(portrait, Manner(blink_interval=60)), []
+    for index, challenge in enumerate(["left"] * 45 + ["blink"] * 60):
+        puppet.react(asked(challenge))
+        puppet.frame(index / 30)
+        shown.append(puppet.shown)
+        assert shown[-1][0] == pytest.approx(puppet.yaw, abs=1)
+    assert max(yaw for yaw, _ in shown) > 20
+    assert {closure for _, closure in shown[:45]} == {0}
+    assert {closure for _, closure in shown[45:]} >= {0, 1}
+
+
 def test_a_person_turns_further_while_asked_for_more(portrait: Portrait) -> None:
     puppet = Puppet(portrait, Manner(turn=12))
     yaws = []

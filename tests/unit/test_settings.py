@@ -10,6 +10,7 @@ from liveness.apikeys import ApiKey
 from liveness.cores import cores
 from liveness.errors import SettingsInvalid
 from liveness.flags import GROUPS, parser
+from liveness.serve import main
 from liveness.settings import Settings
 
 
@@ -110,6 +111,23 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVENESS_STEPS", "many")
     with pytest.raises(SettingsInvalid, match="LIVENESS_STEPS: "):
         Settings.from_args([])
+
+
+def test_variables_that_are_no_options_are_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIVENESS_API_KEYS", "bank:hushed")
+    monkeypatch.setenv("liveness_stpes", "6")
+    monkeypatch.setenv("LIVENESS_XYZZY", "1")
+    monkeypatch.setenv("LIVENESS_STEPS", "6")
+    assert main(["--show-settings"]) == 0
+    said = capsys.readouterr().out
+    assert "hushed" not in said
+    assert said.splitlines()[-3:] == [
+        "LIVENESS_API_KEYS is no option; LIVENESS_API_KEY is",
+        "LIVENESS_XYZZY is no option",
+        "liveness_stpes is no option; LIVENESS_STEPS is",
+    ]
 
 
 def test_networks_are_read(tmp_path: Path) -> None:

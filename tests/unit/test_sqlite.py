@@ -46,6 +46,32 @@ async def test_what_is_deleted_is_erased(tmp_path: Path) -> None:
     assert b"straw into gold" not in content
 
 
+async def test_what_is_deleted_is_erased_from_the_log_as_soon_as_nobody_reads_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+
+    def kept() -> list[str]:
+        return [each.name for each in tmp_path.iterdir() if b"Rumpel" in each.read_bytes()]
+
+    store, other = await SqliteStore.open(path), await SqliteStore.open(path)
+    await store.beat("a process")
+    await store.create(record("a", metadata={"name": "Rumpelstiltskin"}))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM sessions").fetchone()
+    await store.delete("a")
+    await store.beat("a process")
+    assert kept() == ["store.db-wal"]
+    await other.create(record("b"))
+    reader.close()
+    await store.beat("a process")
+    assert kept() == []
+    assert await store.get("b") is not None
+    for each in (store, other):
+        await each.close()
+
+
 async def test_it_is_opened_by_many_at_once_and_made_by_one(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     stores = await asyncio.gather(*(SqliteStore.open(path) for _ in range(8)))

@@ -224,6 +224,17 @@ async def test_a_delivery_is_taken_once_and_comes_again(store: Store) -> None:
     assert [each.id for each in await store.due(LATER + timedelta(seconds=30))] == ["early"]
 
 
+async def test_a_clock_that_was_set_back_delays_no_delivery(store: Store) -> None:
+    for name, hours in (("put off", 5), ("from the future", 7), ("from next year", 9000)):
+        due = Delivery(due_at=NOW + timedelta(hours=hours))
+        await store.create(record(name, Status.FINISHED, delivery=due))
+    assert [each.id for each in await store.due(NOW)] == ["from the future", "from next year"]
+    assert [each.id for each in await store.due(NOW, limit=1)] == ["from the future"]
+    overdue = Delivery(due_at=NOW)
+    await store.create(record("overdue", Status.FINISHED, delivery=overdue))
+    assert [each.id for each in await store.due(NOW, limit=2)] == ["overdue", "from the future"]
+
+
 async def test_hits_are_counted_up_to_a_limit_in_a_window_that_slides(store: Store) -> None:
     async def hit(key: str = "k") -> float:
         return await store.hit(key, limit=3, window=0.4)

@@ -15,7 +15,10 @@ from liveness.train.nets import build
 torch.set_num_threads(1)
 
 
-@pytest.mark.skipif(not tflite.available(), reason="litert-torch cannot be beside the server")
+@pytest.mark.skipif(
+    not tflite.available(),
+    reason="checked by hand: litert-torch cannot be beside the server, and takes 2 GB elsewhere",
+)
 @pytest.mark.filterwarnings("default")  # the converter's own, in an environment of its own
 @pytest.mark.parametrize("name", ["cnn", "mobilenetv2"])
 def test_litert_gives_what_pytorch_gives(name: str, tmp_path: Path) -> None:

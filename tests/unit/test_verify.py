@@ -21,6 +21,7 @@ CLAIMS = Claims(
         ChallengeResult(Challenge.LEFT, passed=False, seconds=3.25),
     ),
     spoof_score=0.12,
+    faces_compared=True,
     frames=213,
     frame_rate=29.9,
     finished_at=NOW,
@@ -59,6 +60,7 @@ def test_it_prints_what_a_token_says(
     assert rows["reasons"] == "flat_face, time_limit"
     assert rows["challenges"] == "front 0.8 s, left 3.25 s (not passed)"
     assert rows["spoof score"] == "0.12 (1 is live)"
+    assert rows["faces"] == "compared"
     assert (rows["session"], rows["for"], rows["peer"]) == ("session-1", "bank", "sha-256 AB:CD")
     assert rows["weights"] == "00ff eyes.dat"
     assert rows["signed"] == f"{NOW:%Y-%m-%d %H:%M:%S} UTC by liveness, version 1.0"

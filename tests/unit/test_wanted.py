@@ -60,13 +60,22 @@ def test_no_number_is_taken_that_json_cannot_carry(number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"time_limit": 0}, {"time_limit": "x"}, {"success_url": 1}, {"failure_url": "/x"}, []]
+    "body",
+    [
+        *({"time_limit": limit} for limit in (0, "x", "30", True)),
+        *({"success_url": 1}, {"failure_url": "/x"}, []),
+    ],
 )
 def test_what_cannot_be_served_is_named(body: object) -> None:
     with pytest.raises(Unservable) as caught:
         read_json(Wanted, json.dumps(body))
     if isinstance(body, dict):
         assert caught.value.detail.startswith(f"{next(iter(body))}: ")
+
+
+@pytest.mark.parametrize("limit", [30, 30.5, None])
+def test_a_time_limit_is_a_number(limit: float | None) -> None:
+    assert wanted(time_limit=limit).time_limit == limit
 
 
 json_values = st.recursive(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from liveness.errors import StoreUnavailable
 from liveness.hooks import Hook
 from liveness.report import report
-from liveness.store import Delivery, Outcome, Record, Status, Store
+from liveness.store import FARTHEST, Delivery, Outcome, Record, Status, Store
 from liveness.store.memory import MemoryStore
 from liveness.store.opening import open_store
 from liveness.webhooks import GIVE_UP, Webhooks, after
@@ -203,6 +203,14 @@ async def test_a_process_that_dies_over_it_is_followed_by_another(
     assert (delivery.tries, receiver.sessions) == (3, ["a"])
 
 
+async def test_a_clock_that_was_set_back_holds_up_no_verdict() -> None:
+    store = MemoryStore()
+    before = datetime.now(UTC) + DAY
+    await finish(store, "a", delivery=Delivery(due_at=before, tries=3, error="HTTP 500"))
+    async with Receiver().listening() as receiver, delivering(store, hooked(receiver)):
+        assert await reached(store, "a", is_over) == Delivery(status=Outcome.DELIVERED, tries=4)
+
+
 class Forgetful(MemoryStore):
     """Goes away between a delivery and the note of it."""
 
@@ -309,3 +317,4 @@ def test_it_is_tried_for_a_day_ever_more_seldom(jitter: float, kept: int) -> Non
     end = min(GIVE_UP, timedelta(hours=kept))
     assert end - timedelta(hours=5) < now - NOW <= end  # the last try is near the end
     assert len(pauses) < 50
+    assert timedelta(seconds=pauses[-1]) < FARTHEST
