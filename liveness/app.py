@@ -41,6 +41,7 @@ from liveness.scoring import Scoring
 from liveness.sealing import Sealing
 from liveness.seat import Seat
 from liveness.settings import Settings
+from liveness.sight import Sight
 from liveness.store.opening import open_store
 from liveness.vision.landmarks import Landmarker
 
@@ -118,26 +119,25 @@ async def _load_models(app: web.Application) -> None:
     model = await asyncio.to_thread(load_spoof_model, settings)
     describer, others = await asyncio.to_thread(load_describer)
     others |= {} if model is None else model.digests
-    app[REGISTRY] = registry = Registry(
+    scoring = Scoring(
+        model, rate=settings.spoof_rate, threshold=settings.spoof_threshold, took=took
+    )
+    weights = others | digests(app[WEIGHTS])
+    sight = Sight(landmarker, weights, threads, scoring, Identifying(describer, took))
+    app[REGISTRY] = Registry(
         settings,
         app[STORE],
         metrics=metrics,
-        landmarker=landmarker,
-        threads=threads,
-        scoring=Scoring(
-            model, rate=settings.spoof_rate, threshold=settings.spoof_threshold, took=took
-        ),
-        identifying=Identifying(describer, took),
+        sight=sight,
         issuing=app[ISSUING],
         albums=app[ALBUMS],
         board=board,
     )
-    registry.weights = others | digests(app[WEIGHTS])
 
     async def use(path: Path) -> None:
         landmarker = await asyncio.to_thread(Landmarker, path)
         weights = await asyncio.to_thread(find_landmark_weights, settings.model_dir)
-        registry.landmarker, registry.weights = landmarker, others | digests(weights)
+        sight.landmarker, sight.weights = landmarker, others | digests(weights)
 
     app[DOWNLOAD] = Download(settings.model_url, settings.model_dir / GTX_FILE, use)
 

@@ -87,7 +87,7 @@ def _tls(settings: Settings) -> dict[str, Any]:
 
 def models(settings: Settings, app: web.Application) -> list[str]:
     """Say which models look."""
-    model = app[REGISTRY].classifier
+    model = app[REGISTRY].sight.classifier
     return model_lines(settings, app[WEIGHTS], None if model is None else model.card)
 
 

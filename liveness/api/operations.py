@@ -32,8 +32,8 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "status": "ready",
-            "spoof_model": registry.spoof_model,
-            "compares_faces": registry.compares_faces,
+            "spoof_model": registry.sight.spoof_model,
+            "compares_faces": registry.sight.compares_faces,
         }
     )
 

@@ -133,7 +133,7 @@ def json(
 def look(content: bytes, registry: Registry, arrived: float) -> Seen:
     """Unpack a picture and measure it: work for a thread; raises `InvalidPicture`, `TooLarge`."""
     picture = read_picture(content)
-    return Seen(picture, observe(registry.landmarker, picture.luma, arrived))
+    return Seen(picture, observe(registry.sight.landmarker, picture.luma, arrived))
 
 
 def tray_of(request: web.Request) -> AbstractContextManager[Tray]:

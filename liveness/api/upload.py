@@ -70,7 +70,7 @@ async def upload(request: web.Request) -> web.Response:
     """Score the face of a picture, and answer with the average of this client's last scores."""
     arrived = now()
     stills = request.app[STILLS]
-    if stills.registry.classifier is None:
+    if stills.registry.sight.classifier is None:
         raise ModelMissing("There is no anti-spoof model on this server")
     with tray_of(request) as tray:
         if request.content_type != "multipart/form-data":
@@ -103,7 +103,7 @@ def _score(content: bytes, registry: Registry, arrived: float) -> float:
     """Find the face and score it: work for a thread."""
     seen = look(content, registry, arrived)
     _expect_one_face(seen)
-    face, model = seen.observation.face, registry.classifier
+    face, model = seen.observation.face, registry.sight.classifier
     if face is None or model is None:
         raise NoFace
     return model.score(seen.picture.frame, face.landmarks)

@@ -40,9 +40,6 @@ PATIENCE = 8.0
 """Seconds of video until a comparison that has not been made will not be: it takes .1 on a machine
 that is not full."""
 
-DOUBT = 2.0
-"""Seconds of video that a doubted face is given to be compared."""
-
 
 class Purpose(StrEnum):
     """What a descriptor is wanted for."""
@@ -120,7 +117,7 @@ class Identity:
     @property
     def settled(self) -> bool:
         """Whether a doubted face has been compared, or will not be."""
-        return self._due is None or not self._template or self._time - self._due > DOUBT
+        return self.decided or self.overdue or not self._template
 
     @property
     def decided(self) -> bool:

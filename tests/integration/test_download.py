@@ -45,9 +45,9 @@ async def test_sessions_that_begin_later_use_them(tmp_path: Path) -> None:
     async with serving_source(Source()) as source:
         server = LivenessServer.of(model_url=source.url, model_dir=tmp_path)
         async with server, ClientSession(server.url) as client:
-            before = server.app[REGISTRY].landmarker
+            before = server.app[REGISTRY].sight.landmarker
             await client.get(PATH)
-            assert server.app[REGISTRY].landmarker is not before
+            assert server.app[REGISTRY].sight.landmarker is not before
 
 
 async def test_who_asks_meanwhile_joins_in(tmp_path: Path) -> None:
