@@ -101,7 +101,7 @@ async def _start(app: web.Application) -> None:
         store, await asyncio.to_thread(_sealing, settings), keeping=settings.keep_evidence
     )
     await _load_models(app)
-    # Single pictures get half of the cores at most: the others stay with the sessions.
+    # Single pictures get half of this process's cores, and one at least: the sessions come first.
     desk = Desk(max(1, cores() // (2 * board.seat.workers)))
     app[STILLS] = Stills(app[REGISTRY], desk, Clients(partial(app[RELAY].mint, "cookie")))
     app[DOWNLOAD].follow()

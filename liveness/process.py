@@ -17,6 +17,9 @@ STOP_LIMIT = 60.0
 """Seconds that a process has to end, once told: more than its sessions need to say goodbye, and to
 keep their verdicts in a store that is away for a while (`ledger.KEEP_LIMIT`)."""
 
+MOST_FILES = 65_536
+"""Files that one process ever needs; not every system takes "as many as you like" for an answer."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,8 +66,10 @@ def told_to_stop(*, worker: bool = False) -> Stop:
 
 def allow_many_files() -> None:
     """Raise the limit for this process, and those that it begins: each connection is a file."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if resource.RLIM_INFINITY != now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def end_within(seconds: float) -> None:

@@ -26,6 +26,10 @@ class Region:
     side: float
     roll: float = 0.0
 
+    def scaled(self, scale: float) -> "Region":
+        """The same place in a picture that is `scale` times as large."""
+        return Region(scale * self.x, scale * self.y, scale * self.side, self.roll)
+
 
 class Landmarker:
     """The 68-point shape predictor of Kazemi and Sullivan (2014).

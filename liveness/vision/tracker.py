@@ -43,6 +43,9 @@ _MOST_SHIFT = 0.6
 # How far apart, in face sides, and how unequal the followed and the detected box of one face are.
 _SAME_SHIFT = 0.3
 _SAME_SIZE = 1.6
+# Shares by which width over height may change when a picture is only scaled: senders round to even
+# pixels, of 90 lines at the least.
+_SAME_ASPECT = 0.03
 # Where dlib's detector puts its box on the average face (see `pose.AVERAGE_FACE`), in inter-ocular
 # distances: measured on 3600 boxes of nine clips. The predictor was trained on such boxes.
 _BOX_SIDE = 2.31
@@ -81,9 +84,11 @@ class Tracker:
         self._searched = -math.inf
         self._searches = 0
         self._others = 0
+        self._size: tuple[int, ...] = (0, 0)
 
     def update(self, luma: Luma, time: float) -> tuple[Tracked | None, int]:
         """Follow the face into the next frame: what is there, and how many faces there are."""
+        self._resize(luma.picture.shape)
         tracked = None if self._region is None else self._follow(luma, self._region, time)
         if tracked is None:
             tracked = self._search(luma, time)
@@ -94,6 +99,20 @@ class Tracker:
         self._yaw = tracked.alignment.pose.yaw
         self._count(luma, tracked.region, time)
         return tracked, 1 + self._others
+
+    def _resize(self, size: tuple[int, ...]) -> None:
+        """Take the face along into a picture of another size, in which it is confirmed at once.
+
+        Senders scale their pictures down and up as the network allows. Of one with other
+        proportions, as of a telephone that is turned, nothing is known.
+        """
+        (height, width), self._size = self._size, size
+        if (height, width) == size or self._region is None:
+            return
+        self._checked = self._searched = -math.inf
+        scale = size[0] / height
+        scaled = abs(size[1] / (scale * width) - 1) < _SAME_ASPECT
+        self._region = self._region.scaled(scale) if scaled else None
 
     def _follow(self, luma: Luma, before: Region, time: float) -> Tracked | None:
         tracked = self._place(luma, before)

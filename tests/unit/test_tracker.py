@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -84,3 +85,24 @@ def test_a_second_face_that_leaves_is_counted_no_more(
     alone[:, 320:] = 110
     seen = follow(landmarker, [both(portrait)] * 30 + [alone] * 40)
     assert seen[-1] == (True, 1)
+
+
+SIZES = [(640, 480), (320, 240), (1280, 720), (320, 180), (640, 360), (480, 640), (640, 480)]
+
+
+def test_a_face_is_followed_into_pictures_of_other_sizes(
+    portrait: Portrait, landmarker: Landmarker
+) -> None:
+    """Each is cut out of the middle of what the camera sees, as senders and telephones do."""
+    scene, tracker = portrait.render(yaw=-20), Tracker(landmarker)
+    for number, (width, height) in enumerate(size for size in SIZES for _ in range(3)):
+        scale = min(640 / width, 480 / height)
+        x, y = round((640 - scale * width) / 2), round((480 - scale * height) / 2)
+        picture = cv2.resize(scene[y : 480 - y, x : 640 - x], (width, height))
+        tracked, faces = tracker.update(
+            Luma.of(to_frame(np.asarray(picture, np.uint8))), number * FRAME
+        )
+        assert tracked is not None
+        assert faces == 1
+        assert tracked.alignment.pose.yaw == pytest.approx(portrait.rest_yaw - 20, abs=5)
+        assert scale * tracked.region.side == pytest.approx(195, abs=15)
