@@ -23,6 +23,9 @@ KEEP_ALIVE = 75.0
 """Seconds from one request to the header of the next: more than balancers keep a connection that is
 idle (60), so that none sends into one that just ends."""
 
+GOODBYE_LIMIT = 1.0
+"""Seconds for the last words of TLS, which who says nothing does not answer."""
+
 SILENCE = 10.0
 """Seconds between two words about too many connections."""
 
@@ -63,8 +66,9 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no HTTP, and so reaches no route, as everything else is answered."""
         super().handle_error(request, status, exc, message)  # logs it
-        what, _, _ = (message or "").partition(":")  # what was sent follows
-        wrong = RequestError(what) if status == HTTPStatus.BAD_REQUEST else LivenessError()
+        wrong = LivenessError()
+        if status == HTTPStatus.BAD_REQUEST:
+            wrong = RequestError("This is no HTTP request")
         response = problem(wrong.status, wrong.code, wrong.title, wrong.detail)
         response.headers[hdrs.SERVER] = "liveness"
         response.force_close()

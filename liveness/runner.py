@@ -95,13 +95,14 @@ class Runner:
         """
         await self._claim(record)
         peer = Peer(readable(servers))
+        landmarker, weights = self._sight.landmarker, self._sight.weights  # others may come
         try:
-            analyser = Analyser(self._sight.landmarker, Stopwatch(self._metrics.stage))
+            analyser = Analyser(landmarker, Stopwatch(self._metrics.stage))
             answer = await peer.answer(offer, analyser, self._sight.threads, self._network)
             opened = await self._ledger.open(record.id)
             if self.stopping:
                 raise ServerStopping(retry_after=RETRY_AFTER)  # noqa: TRY301 - as what fails here
-            self._start(opened, peer)
+            self._start(opened, peer, weights)
         except BaseException:
             await peer.close()
             await self._release(record)
@@ -174,21 +175,20 @@ class Runner:
     def _tell_load(self) -> None:
         self._board.tell(None if self.stopping else len(self._claimed))
 
-    def _start(self, record: Record, peer: Peer) -> None:
+    def _start(self, record: Record, peer: Peer, weights: dict[str, str]) -> None:
         order = Order(self._settings.challenge_order)
         plan = Plan(record.challenges, steps=self._settings.steps, order=order)
         scorer = self._sight.scoring.scorer(self._metrics.scores.labels("session").observe)
         identifier = self._sight.identifying.identifier(self._metrics.distances.observe)
         limit = record.time_limit or self._settings.time_limit
-        host = self._host(record, peer)
+        host = self._host(record, peer, weights)
         session = Session(peer, Sequence(plan), scorer, identifier, host, limit=limit)
         self._live[record.id] = session
         self._runs[record.id] = asyncio.create_task(self._run(record.id, session))
         self._count_live()
 
-    def _host(self, record: Record, peer: Peer) -> Host:
+    def _host(self, record: Record, peer: Peer, weights: dict[str, str]) -> Host:
         """What is around one session."""
-        weights = self._sight.weights  # those that it began with
 
         def sign(verdict: Verdict) -> Verdict:
             now, proven = datetime.now(UTC), peer.fingerprint

@@ -65,6 +65,8 @@ def main(argv: list[str], prog: str | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it
         return 2
     if settings.show_settings:
-        say(*shown(settings), *strays(Settings, os.environ))
+        say(*shown(settings))
+        for stray in strays(Settings, os.environ):
+            print(stray, file=sys.stderr)  # noqa: T201 - a word to whoever asked
         return 0
     return serve(settings)

@@ -132,19 +132,18 @@ class Session:
                 reasons = follow.result()
             else:
                 reasons = (watch.result() if watch.done() else self._stopped.result(),)
-            if self._evidence.found is not None:
-                reasons = (Reason(self._evidence.found.value),)
             await self._scorer.finish()
-            return reasons  # noqa: TRY300 - scores that fail belong to what is tried
         except Exception:
             log.exception("session failed")
             code = protocol.ErrorCode.INTERNAL
             self.peer.say(protocol.ErrorMessage(code=code, detail="The server failed"))
-            return (Reason.SERVER_LOST,)
+            reasons = (Reason.SERVER_LOST,)
         finally:
             follow.cancel()
             watch.cancel()
             await asyncio.gather(follow, watch, return_exceptions=True)
+        found = self._evidence.found
+        return reasons if found is None else (Reason(found.value),)
 
     async def _follow(self) -> tuple[Reason, ...]:
         """Measure frame after frame, until the challenges are passed or failed.

@@ -50,6 +50,9 @@ PATIENCE = 20.0
 """Seconds for which the event loop of a worker may stand still: far more than a full machine makes
 it, and its sessions are lost by then."""
 
+START_LIMIT = 120.0
+"""Seconds that a worker has to begin: ten times what it takes where code has to be compiled."""
+
 _PACKAGE = Path(__file__).parents[1]
 
 log = structlog.get_logger(__name__)
@@ -62,7 +65,12 @@ class _Worker:
 
     async def ready(self) -> list[str]:
         """Wait until it serves; gives the models that look. Raises `WorkerFailed`."""
-        report = await self._said()
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                report = await self._said()
+        except TimeoutError:
+            self.stop(signal.SIGKILL)
+            raise WorkerFailed(f"It was not ready in {START_LIMIT:g} s") from None
         if "models" not in report:
             raise WorkerFailed(await self.end(report))
         models: list[str] = report["models"]

@@ -26,7 +26,7 @@ from aiohttp import web
 from liveness.api.http import REGISTRY
 from liveness.app import WEIGHTS, create_app
 from liveness.board import BEAT_INTERVAL, Board
-from liveness.connections import HEADER_LIMIT, Complaints, Connection
+from liveness.connections import GOODBYE_LIMIT, HEADER_LIMIT, Complaints, Connection
 from liveness.errors import LivenessError
 from liveness.greeting import model_lines
 from liveness.logs import configure_logging
@@ -51,13 +51,17 @@ class Serving:
 
 @asynccontextmanager
 async def listening(
-    settings: Settings, seat: Seat, sockets: Sequence[socket.socket] = ()
+    settings: Settings,
+    seat: Seat,
+    sockets: Sequence[socket.socket] = (),
+    *,
+    patience: float = SHUTDOWN_TIMEOUT,
 ) -> AsyncIterator[Serving]:
     """Serve for as long as the context lasts; on sockets that are bound already, if there are any.
 
-    Raises `LivenessError`, `OSError`.
+    `patience`: seconds that requests under way have to end. Raises `LivenessError`, `OSError`.
     """
-    runner = web.AppRunner(create_app(settings, seat), shutdown_timeout=SHUTDOWN_TIMEOUT)
+    runner = web.AppRunner(create_app(settings, seat), shutdown_timeout=patience)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(Complaints())
     listeners: list[asyncio.Server] = []
@@ -82,7 +86,11 @@ async def listening(
 
 
 def _tls(settings: Settings) -> dict[str, Any]:
-    return {"ssl": server_context(settings.cert_dir), "ssl_handshake_timeout": HEADER_LIMIT}
+    return {
+        "ssl": server_context(settings.cert_dir),
+        "ssl_handshake_timeout": HEADER_LIMIT,
+        "ssl_shutdown_timeout": GOODBYE_LIMIT,
+    }
 
 
 def models(settings: Settings, app: web.Application) -> list[str]:

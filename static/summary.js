@@ -36,7 +36,7 @@ export function totalSeconds({ challenges }) {
  * @param {HTMLElement} list
  * @param {Summary} summary
  */
-export function showSteps(list, { verdict, reasons, challenges, spoof_score }) {
+export function showSteps(list, { verdict, reasons = [], challenges, spoof_score }) {
   const rows = challenges.map(({ challenge, passed, seconds }) =>
     row(words.moves[challenge], passed, passed ? words.seconds(seconds) : words.notDone),
   );

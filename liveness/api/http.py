@@ -94,16 +94,25 @@ def address(request: web.Request) -> str:
     that may have been written by anybody.
     """
     settings = request.app[SETTINGS]
-    found = request.remote or ""
+    found = _unmapped(request.remote or "")
     told = ",".join(request.headers.getall("X-Forwarded-For", ()) if settings.http else ())
     for each in reversed(told.split(",")):
         try:
             if not any(ip_address(found) in network for network in settings.trusted_proxy):
                 break
-            found = str(ip_address(each.strip()))
+            found = str(ip_address(_unmapped(each.strip())))
         except ValueError:  # no address: nobody to believe any further
             break
     return found
+
+
+def _unmapped(address: str) -> str:
+    """Name an address of IPv4 as one, also where a socket for both kinds tells it as IPv6."""
+    try:
+        mapped = getattr(ip_address(address), "ipv4_mapped", None)
+    except ValueError:
+        return address
+    return address if mapped is None else str(mapped)
 
 
 def base_url(request: web.Request) -> URL:

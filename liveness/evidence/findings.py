@@ -51,8 +51,8 @@ class Evidence:
     @property
     def decided(self) -> bool:
         """Whether nothing is being looked into; a session that passes waits for that."""
-        compared = self._identity is None or self._identity.decided
-        return compared and self._depth.decided and self.found is None
+        nothing_due = self._identity is None or self._identity.decided
+        return nothing_due and self._depth.decided and self.found is None
 
     @property
     def compared(self) -> bool:

@@ -23,10 +23,8 @@ from liveness.vision.observation import Box, Face, Observation, Thumbnail
 # people and recordings come to it.
 MOST_DIFFERENCE = 0.25
 _LARGE_FACE = 0.35
-# Looks running that must find a repetition, of what was so long ago, to a frame or two: one look
-# may meet a coincidence.
+# Looks running that must find a repetition of the same age: one look may meet a coincidence.
 _LOOKS = 4
-_SAME_LAG = 0.07
 
 # Seconds between a moment and its repetition at least: nearer ones are alike in everybody.
 LEAST_LAG = 2.0
@@ -38,12 +36,15 @@ _CAPACITY = int(MEMORY / _KEEP_EVERY)
 # Seconds between two looks at least, and of a window at the most: with the looks that must agree
 # the second round of a recording is told within a second.
 _LOOK_EVERY = 0.079
+_PACE = 0.1
 _WINDOW = 0.47
-# What is left of a window at least when frames are missing: seconds from its first look, and looks.
+# What a window has at least, however few frames come: seconds from its first look, and looks.
 _LEAST_WINDOW = 0.37
 _LEAST_LOOKS = 4
-# Seconds by which a remembered frame may miss its moment: half a frame at 10 a second.
-_MOST_OFF = 0.055
+# By how much a remembered frame may miss its moment, and a repetition be older or younger than the
+# look before has found: of the time between two looks, which are a tenth of a second or a frame.
+_MOST_OFF = 0.55
+_SAME_AGE = 0.7
 # A signature is the mean of the frames of so many seconds: two of 20 to 30 a second, one of 10.
 _EXPOSURE = 0.058
 # Grey values, root mean square, that two signatures may differ by for noise: what noise of
@@ -143,8 +144,13 @@ class Repetition:
         changes = [frame.change for frame in self._frames][1:]
         return sum(changes) / len(changes) / len(self._frames) if changes else 0.0
 
+    @property
+    def _pace(self) -> float:
+        """Seconds between the last two looks; of those that come in time, a tenth."""
+        return max(_PACE, self._looks[-1].time - self._looks[-2].time)
+
     def _repeated(self, time: float, most: float) -> bool:
-        while time - self._looks[0].time > _WINDOW:
+        while time - self._looks[0].time > _WINDOW and len(self._looks) > _LEAST_LOOKS:
             self._looks.popleft()
         if len(self._looks) < _LEAST_LOOKS or time - self._looks[0].time < _LEAST_WINDOW:
             self._found = 0
@@ -157,7 +163,7 @@ class Repetition:
     def _follow(self, lags: NDArray[np.float64]) -> None:
         """Count the looks that found a repetition of the same age, seconds."""
         apart = np.abs(lags[:, None] - self._lags)
-        same = lags[(apart <= _SAME_LAG).any(axis=1)] if self._found else _NOTHING
+        same = lags[(apart <= _SAME_AGE * self._pace).any(axis=1)] if self._found else _NOTHING
         self._found = self._found + 1 if same.size else int(lags.size > 0)
         self._lags = same if same.size else lags
 
@@ -182,7 +188,7 @@ class Repetition:
         nearest = np.searchsorted(known, times - _KEEP_EVERY / 2)
         around = (nearest + np.array([[-1], [0], [1]])).clip(0, known.size - 1)
         off = np.abs(known[around] - times)
-        near = np.where(off <= _MOST_OFF, look.distances[around], np.inf)
+        near = np.where(off <= _MOST_OFF * self._pace, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
 
     def _distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:

@@ -4,7 +4,8 @@ What belongs to a record or a key is on the disk before the call returns (`synch
 verdict that was told survives a power cut. Beats, limits and locks are not waited for (`NORMAL`):
 they survive only the end of the process. https://www.sqlite.org/pragma.html#pragma_synchronous
 
-What is deleted is overwritten in the file. In the log beside it it stands until the next beat.
+What is deleted is overwritten in the file. In the log beside it it stands until a beat at
+which nobody else reads.
 """
 
 import asyncio

@@ -15,13 +15,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from liveness.app import create_app
 from liveness.rtc.ice import LOOPBACK
+from liveness.seat import Seat
 from liveness.settings import Settings
 from liveness.testing.peer import TIMEOUT, Check, Options, Scene, run_check
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
-from liveness.tls import server_context
+from liveness.worker import listening
 
 STOP_TIMEOUT = 2.0  # seconds that requests under way have when a server is stopped
 
@@ -31,8 +31,7 @@ class LivenessServer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.app = create_app(settings)
-        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=STOP_TIMEOUT)
+        self._stack = AsyncExitStack()
 
     @classmethod
     def of(cls, **settings: Any) -> "LivenessServer":
@@ -52,23 +51,22 @@ class LivenessServer:
         return cls(Settings(**(loopback | settings)))
 
     async def __aenter__(self) -> Self:
-        context = None if self.settings.http else server_context(self.settings.cert_dir)
-        try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, LOOPBACK, 0, ssl_context=context).start()
-        except BaseException:
-            await self._runner.cleanup()
-            raise
+        serving = listening(self.settings, Seat(), patience=STOP_TIMEOUT)
+        self._serving = await self._stack.enter_async_context(serving)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        await self._stack.aclose()
+
+    @property
+    def app(self) -> web.Application:
+        """The application."""
+        return self._serving.app
 
     @property
     def url(self) -> str:
         """Where it listens, such as `http://127.0.0.1:40123`."""
-        host, port = self._runner.addresses[0][:2]
-        return f"{'http' if self.settings.http else 'https'}://{host}:{port}"
+        return f"{'http' if self.settings.http else 'https'}://{LOOPBACK}:{self._serving.port}"
 
     async def check(
         self,

@@ -109,7 +109,7 @@ class Tracker:
         (height, width), self._size = self._size, size
         if (height, width) == size or self._region is None:
             return
-        self._checked = self._searched = -math.inf
+        self._checked = -math.inf
         scale = size[0] / height
         scaled = abs(size[1] / (scale * width) - 1) < _SAME_ASPECT
         self._region = self._region.scaled(scale) if scaled else None
@@ -141,10 +141,7 @@ class Tracker:
         found = detect(luma, _FAR_SEARCH_SIDE if far else _SEARCH_SIDE)
         if not found:
             return None
-        self._confirmed = self._checked = time
-        self._others = 0
-        self._suspected = False
-        self._next_count = time
+        self._confirmed = self._checked = self._next_count = time
         tracked = self._place(luma, found[0].region)
         # The first placement starts from a coarse box: a second one starts from the face itself.
         tracked = self._place(luma, tracked.region)

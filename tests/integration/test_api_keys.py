@@ -205,6 +205,9 @@ async def test_a_key_makes_so_many_sessions_a_minute() -> None:
     [
         ({}, "192.0.2.{}", True),
         ({}, "192.0.2.{}, 127.0.0.1", True),
+        ({}, "::ffff:192.0.2.{}", True),
+        ({}, "192.0.2.{}, ::ffff:127.0.0.1", True),
+        ({}, "2001:db8::{}", False),
         ({}, "192.0.2.{}, 198.51.100.7", False),
         ({}, "someone{}", False),
         ({"trusted_proxy": ("10.0.0.0/8",)}, "192.0.2.{}", False),

@@ -97,11 +97,7 @@ async def test_who_has_asked_may_go_on_for_a_while(connect: Connect) -> None:
 
 
 async def test_what_is_no_http_gets_a_problem(connect: Connect) -> None:
-    for sent, said in (
-        (b"GET / HTTP/x\r\n\r\n", "Bad status line"),
-        (HEALTH + b"no colon\r\n\r\n", "Invalid header token"),
-        (bytes(64), "Invalid method encountered"),
-    ):
+    for sent in (b"GET / HTTP/x\r\n\r\n", HEALTH + b"no colon\r\n\r\n", bytes(64)):
         reader, writer = await connect()
         writer.write(sent)
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -109,7 +105,8 @@ async def test_what_is_no_http_gets_a_problem(connect: Connect) -> None:
         assert b"\r\nContent-Type: application/problem+json" in head
         assert b"\r\nServer: liveness\r\n" in head
         problem = json.loads(body)
-        assert (problem["code"], problem["detail"]) == ("bad_request", said)
+        assert problem["code"] == "bad_request"
+        assert problem["detail"] == "This is no HTTP request"
         writer.close()
 
 

@@ -108,7 +108,15 @@ def test_a_loop_is_found_although_frames_are_missing() -> None:
     assert 4 <= when <= 5.3
 
 
-@pytest.mark.parametrize("fps", [10.0, 30.0, 60.0])
+@pytest.mark.parametrize("fps", [4.0, 6.0, 8.0])
+def test_a_loop_of_few_frames_is_found(fps: float) -> None:
+    """A sender may choose to send so few; it takes four windows of four frames."""
+    when = found(looped(person(4), 4.0), times(9, fps))
+    assert when is not None
+    assert 4 < when <= 4 + 8 / fps
+
+
+@pytest.mark.parametrize("fps", [4.0, 6.0, 10.0, 30.0, 60.0])
 def test_a_person_is_never_found(fps: float) -> None:
     for seed in range(4):
         assert found(person(seed), times(40, fps)) is None
