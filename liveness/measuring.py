@@ -1,7 +1,8 @@
-"""What has to be loaded in each thread that measures pictures, before the first one comes."""
+"""What has to be loaded and compiled before the first picture comes."""
 
 import numpy as np
 
+from liveness.evidence import repetition
 from liveness.vision.analyser import Analyser
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker, Region
@@ -18,6 +19,7 @@ def warm(landmarker: Landmarker) -> None:
     Takes a quarter of a second, and once after an installation some ten: a person's first frames
     must not wait for it.
     """
+    repetition.prepare()
     for width in _WIDTHS:
         picture = Luma(_BLANK, width)
         Analyser(landmarker).analyse(picture, 0.0)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.vision.compiled import compiled
 from liveness.vision.observation import Box, Face, Observation, Thumbnail
 
 # By how much a window may differ from the one that it repeats: grey values, root mean square over
@@ -54,14 +55,10 @@ _MOST_NOISE = 0.28
 _AROUND = 0.2
 # Seconds between two remembered frames of which there is a mixture: 10 a second, one missing.
 _LONGEST_STEP = 0.21
-# Squared distance, summed over cells, of frames that are as good as the same.
-_NO_STEP = 1e-6
-# Middle of the grey scale: sums of squares of signatures about it keep their digits in 32 bits.
-_MIDDLE = 128.0
 _ROWS, _COLUMNS = 12, 16
 
 Signature = NDArray[np.float32]
-"""(12, 16) float32: mean grey values of the picture's cells, around zero."""
+"""(12, 16) float32: mean grey values of the picture's cells."""
 Region = tuple[slice, slice]
 """Rows and columns of a signature."""
 
@@ -192,24 +189,11 @@ class Repetition:
         return np.asarray(near.min(axis=0), np.float64)
 
     def _distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:
-        """Mean squared distances in `region` to each remembered frame, or between it and the next.
-
-        A recording's frames and those of the camera that shows it fall together differently in
-        each round: the nearest mixture of two frames counts.
-
-        By einsum, on this thread: a matrix product would wait for threads of the linear algebra
-        library's own, 10 ms and more where the cores are busy.
-        """
-        memory, now = self._memory[*region, : self._count], signature[region]
-        squares = np.einsum("rcn,rcn->n", memory, memory)
-        apart = squares + (np.square(now).sum() - 2 * np.einsum("rcn,rc->n", memory, now))
-        products = np.einsum("rcn,rcn->n", memory[..., :-1], memory[..., 1:])
-        steps = np.maximum(squares[:-1] + squares[1:] - 2 * products, _NO_STEP)
-        towards = (apart[:-1] - apart[1:] + steps) / 2
-        share = (towards / steps).clip(0, 1)
-        share[np.diff(self._times[: self._count]) > _LONGEST_STEP] = 0
-        apart[:-1] += share * (share * steps - 2 * towards)
-        return np.asarray(np.maximum(apart, 0) / now.size, np.float32)
+        """Mean squared distances in `region` to what was remembered, as `_nearest` takes them."""
+        mixed = np.diff(self._times[: self._count]) <= _LONGEST_STEP
+        rows, columns = region
+        bounds = rows.start, rows.stop, columns.start, columns.stop
+        return _nearest(self._memory, self._count, signature, bounds, mixed)
 
     def _remember(self, signature: Signature, time: float) -> None:
         if self._count == _CAPACITY:
@@ -232,6 +216,49 @@ class Repetition:
         self._found = 0
 
 
+# Compiled: half a minute of video takes .08 ms of a look, and four passes over it by numpy twice as
+# long, which lose digits to sums of squares as well. Matrix products wait for threads of their own.
+@compiled
+def _nearest(
+    memory: NDArray[np.float32],
+    count: int,
+    now: Signature,
+    bounds: tuple[int, int, int, int],
+    mixed: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Mean squared distance of `now` to each of `count` frames, or to what lies beside it.
+
+    `memory`: (12, 16, frames). `bounds`: rows and columns that are compared. `mixed`: whether a
+    frame and the next one may be mixed: a recording's frames and those of the camera that shows it
+    fall together differently in each round, and the nearest mixture of two of them counts.
+    """
+    top, bottom, left, right = bounds
+    apart = np.zeros(count, np.float32)
+    steps = np.zeros(count, np.float32)
+    towards = np.zeros(count, np.float32)
+    for row in range(top, bottom):
+        for column in range(left, right):
+            cells, cell = memory[row, column], now[row, column]
+            for frame in range(count):
+                apart[frame] += (cell - cells[frame]) ** 2
+            for frame in range(count - 1):
+                step = cells[frame + 1] - cells[frame]
+                steps[frame] += step * step
+                towards[frame] += step * (cell - cells[frame])
+    for frame in range(count - 1):
+        if mixed[frame] and towards[frame] > 0:
+            share = min(towards[frame] / steps[frame], 1)
+            apart[frame] += share * (share * steps[frame] - 2 * towards[frame])
+    apart /= np.float32((bottom - top) * (right - left))
+    return apart
+
+
+def prepare() -> None:
+    """Have compiled what is, before anybody waits for it."""
+    blank = np.zeros((_ROWS, _COLUMNS), np.float32)
+    Repetition()._distances(blank, (slice(0, 1), slice(0, 1)))  # noqa: SLF001 - our own
+
+
 def _most_difference(face: Face) -> float:
     return MOST_DIFFERENCE * min(1.0, face.quality.size / _LARGE_FACE)
 
@@ -251,5 +278,5 @@ def _cells(start: float, end: float, count: int) -> slice:
 def signature_of(thumbnail: Thumbnail) -> Signature:
     """Reduce (48, 64) uint8 to (12, 16): noise and rounding average out, movements hardly do."""
     size = (_COLUMNS, _ROWS)
-    grey = thumbnail.astype(np.float32) - _MIDDLE
+    grey = thumbnail.astype(np.float32)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
