@@ -32,6 +32,10 @@ from bench.receiver import Kind, Reading, Receiver, receiving
 WARM_UP = 5.0
 """Seconds until every session has its face and its rhythm."""
 
+ENROLMENT = 0.8
+"""Seconds more for each session, until its first faces are described: .2 s of work beside the
+others', which a full core does last."""
+
 ALL_IN = ("--most-load", "0")
 """Lets in whoever comes: how full is too full is what is to be found out."""
 
@@ -103,10 +107,11 @@ class Bench:
     def _run(
         self, receiver: Receiver, clip: Clip, encoding: Encoding, sessions: int, kind: Kind
     ) -> tuple[Reading, Reading, list[sender.Outcome]]:
-        whole = WARM_UP + self.seconds
+        warm_up = WARM_UP + ENROLMENT * sessions
+        whole = warm_up + self.seconds
         with elsewhere(self.sending) as pool:
             outcomes = pool.submit(_watch, receiver.url, clip, encoding, sessions, whole + 1)
-            time.sleep(sessions * sender.STAGGER + WARM_UP)
+            time.sleep(sessions * sender.STAGGER + warm_up)
             if kind == "profiled":
                 os.kill(receiver.pid, signal.SIGUSR1)
             before = receiver.read()

@@ -33,8 +33,9 @@ _RESTING = 0.3
 # Degrees from where it rested; further, a face does not join the template any more.
 _FRONTAL = 8.0
 
-# Seconds of video after which a person who passes nothing is compared again.
-_RECHECK = 3.0
+# Seconds of video after which a person who passes nothing is compared again: nobody passes by being
+# slow, and a full core that compared its people every three lost the time to measure them.
+_RECHECK = 20.0
 
 PATIENCE = 8.0
 """Seconds of video until a comparison that has not been made will not be: it takes .1 on a machine

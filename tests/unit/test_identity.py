@@ -97,7 +97,7 @@ def test_another_person_is_noticed_at_each_step() -> None:
 def test_somebody_who_passes_nothing_is_compared_as_well() -> None:
     session = Session()
     session.show(HER, 0, passed=True)
-    session.show(HIM, 1, frames=120)
+    session.show(HIM, 1, frames=700)
     assert session.identity.changed
 
 
