@@ -246,7 +246,7 @@ def _nearest(
                 steps[frame] += step * step
                 towards[frame] += step * (cell - cells[frame])
     for frame in range(count - 1):
-        if mixed[frame] and towards[frame] > 0:
+        if mixed[frame] and steps[frame] > 0 and towards[frame] > 0:
             share = min(towards[frame] / steps[frame], 1)
             apart[frame] += share * (share * steps[frame] - 2 * towards[frame])
     apart /= np.float32((bottom - top) * (right - left))
@@ -272,7 +272,7 @@ def _region(box: Box) -> Region:
 
 def _cells(start: float, end: float, count: int) -> slice:
     first = min(max(math.floor(start * count), 0), count - 1)
-    return slice(first, max(math.ceil(end * count), first + 1))
+    return slice(first, min(max(math.ceil(end * count), first + 1), count))
 
 
 def signature_of(thumbnail: Thumbnail) -> Signature:

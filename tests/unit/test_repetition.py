@@ -173,6 +173,18 @@ def test_a_person_far_away_in_a_still_room_is_not_found() -> None:
         assert found(at, times(30, 15), face=face) is None
 
 
+@pytest.mark.parametrize(
+    "box", [Box(-0.2, -0.1, 0.9, 1.4), Box(0.7, 0.6, 0.5, 0.6), Box(0.3, -0.3, 0.8, 0.9)]
+)
+def test_a_face_may_reach_beyond_the_picture(box: Box) -> None:
+    """What is measured there is as it would be within."""
+    face = replace(FACE, box=box)
+    when = found(looped(person(1), 4.0), times(7, 30), face=face)
+    assert when is not None
+    assert 4 <= when <= 5
+    assert found(person(2), times(20, 30), face=face) is None
+
+
 def test_what_happens_far_from_the_face_does_not_matter() -> None:
     loop = looped(person(3), 4.0)
     random = np.random.default_rng(4)
