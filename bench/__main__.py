@@ -261,7 +261,7 @@ def people(bench: Bench) -> dict[str, int]:
 def growth(bench: Bench, sessions: int = 120) -> float:
     """MB by which so many sessions of 3 s, four at a time, leave the server larger."""
     with bench.alone() as (receiver, pool):
-        pool.submit(_come_and_go, receiver.url, bench.clip, sessions // 6).result()
+        pool.submit(_come_and_go, receiver.url, bench.clip, sessions).result()
         before = receiver.memory()
         pool.submit(_come_and_go, receiver.url, bench.clip, sessions).result()
         return (receiver.memory() - before) / 2**20
