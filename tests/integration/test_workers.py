@@ -69,11 +69,12 @@ async def slot(store: Store, session: dict[str, Any]) -> int:
 
 @asynccontextmanager
 async def publishing(client: ClientSession, number: int) -> AsyncIterator[list[dict[str, Any]]]:
-    """Sessions that run."""
+    """Sessions that run. One after the other: two that come at once may choose the same worker."""
     sessions = [await create(client) for _ in range(number)]
     peers: list[Plain] = []
     try:
-        peers += await asyncio.gather(*(publish(client, each) for each in sessions))
+        for each in sessions:
+            peers += [await publish(client, each)]
         for each in sessions:
             await reach(client, each, "running")
         yield sessions
