@@ -114,7 +114,8 @@ async def _load_models(app: web.Application) -> None:
     settings, board = app[SETTINGS], app[BOARD]
     app[WEIGHTS], landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
     share = -(-cores() // board.seat.workers)
-    took = (metrics := Metrics()).stage
+    metrics = Metrics()
+    took = metrics.stage
     threads = await asyncio.to_thread(DecodingThreads, share, partial(warm, landmarker), took)
     model = await asyncio.to_thread(load_spoof_model, settings)
     describer, others = await asyncio.to_thread(load_describer)

@@ -20,10 +20,11 @@ from liveness.metrics import Meter
 from liveness.rtc.peer import Peer
 from liveness.rtc.track import MOST_PIXELS, Counters, VideoTransformTrack
 from liveness.scoring import Scorer
+from liveness.states import rounded, state_of, worth_sending
 from liveness.stopwatch import timed
 from liveness.store import Status
 from liveness.verdict import Reason, Verdict, decide
-from liveness.vision.observation import Box, Observation
+from liveness.vision.observation import Observation
 
 CONNECT_LIMIT = 4.5
 """Seconds from the answer until media can flow. With what closing takes it stays below 5."""
@@ -43,12 +44,6 @@ CHANNEL_LIMIT = 3.0
 CLOCK_DRIFT = 1.1
 """How much slower than ours the sender's clock may run before our clock ends the session: the
 time limit counts the video's own time, which is whatever the sender says it is."""
-
-STATE_INTERVAL = 0.4
-"""Seconds of video between two states at most: twice a second, and a slow frame to spare."""
-
-VISIBLE = 0.02
-"""A change of progress, or of the face's box, that can be seen."""
 
 log = structlog.get_logger(__name__)
 
@@ -142,8 +137,7 @@ class Session:
             follow.cancel()
             watch.cancel()
             await asyncio.gather(follow, watch, return_exceptions=True)
-        found = self._evidence.found
-        return reasons if found is None else (Reason(found.value),)
+        return self._found or reasons
 
     async def _follow(self) -> tuple[Reason, ...]:
         """Measure frame after frame, until the challenges are passed or failed.
@@ -161,8 +155,8 @@ class Session:
                 if progress is None or not progress.passed_all:
                     progress = self._sequence.update(observation)
                 attack = self._look(observation, progress)
-            if attack is not None:
-                return (attack,)
+            if attack:
+                return self._found
             if progress.failure is not None:
                 return (Reason(progress.failure.value),)
             if progress.passed_all:
@@ -187,15 +181,20 @@ class Session:
         self.peer.say(protocol.ErrorMessage(code=code, detail=detail))
         return Reason.NO_MEDIA
 
-    def _look(self, observation: Observation, progress: Progress) -> Reason | None:
-        """Look for evidence of an attack; slow looks are taken elsewhere, and told later."""
+    def _look(self, observation: Observation, progress: Progress) -> bool:
+        """Tell whether it is an attack; slow looks are taken elsewhere, and told later."""
         if self._track.frame is not None:
             self._scorer.offer(self._track.frame, observation)
             self._identifier.offer(self._track.frame, observation, progress)
             if self._host.album is not None:
                 self._host.album.offer(self._track.frame, observation, progress)
-        finding = self._evidence.update(observation, progress)
-        return None if finding is None else Reason(finding.value)
+        return self._evidence.update(observation, progress) is not None
+
+    @property
+    def _found(self) -> tuple[Reason, ...]:
+        """What stands however the session ends."""
+        found = self._evidence.found
+        return () if found is None else (Reason(found.value),)
 
     @property
     def _decided(self) -> bool:
@@ -246,7 +245,7 @@ class Session:
             frames=self._track.counters.measured,
             seconds=self._time,
             finished_at=datetime.now(UTC),
-            spoof_score=_rounded(self._scorer.average),
+            spoof_score=rounded(self._scorer.average),
             faces_compared=self._evidence.compared,
             attacked=self._scorer.attacked,
         )
@@ -256,54 +255,3 @@ class Session:
         if self.peer.track is None:
             raise RuntimeError("the peer has not answered an offer")
         return self.peer.track
-
-
-def state_of(
-    observation: Observation, progress: Progress, spoof_score: float | None
-) -> protocol.State:
-    """Tell a client what one frame came to; `spoof_score` is None where nothing is scored."""
-    face = observation.face
-    return protocol.State(
-        frame=observation.frame,
-        time=round(observation.time, 3),
-        step=progress.step,
-        steps=progress.steps,
-        challenge=progress.challenge,
-        progress=round(progress.progress, 3),
-        hint=progress.hint,
-        face=None if face is None else _box(face.box),
-        faces=observation.faces,
-        spoof_score=_rounded(spoof_score),
-    )
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, 4)
-
-
-def _box(box: Box) -> protocol.FaceBox:
-    return protocol.FaceBox(
-        x=round(box.x, 4), y=round(box.y, 4), width=round(box.width, 4), height=round(box.height, 4)
-    )
-
-
-def worth_sending(sent: protocol.State | None, state: protocol.State) -> bool:
-    """Tell whether a client that was sent `sent` would see a difference, or has waited enough."""
-    if sent is None or state.time - sent.time >= STATE_INTERVAL:
-        return True
-    if _words(sent) != _words(state) or abs(state.progress - sent.progress) >= VISIBLE:
-        return True
-    if sent.face is None or state.face is None:
-        return sent.face is not state.face
-    before, after = sent.face, state.face
-    moved = (
-        before.x - after.x,
-        before.y - after.y,
-        before.width - after.width,
-        before.height - after.height,
-    )
-    return max(map(abs, moved)) >= VISIBLE
-
-
-def _words(state: protocol.State) -> tuple[object, ...]:
-    return state.step, state.challenge, state.hint, state.faces

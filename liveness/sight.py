@@ -31,7 +31,7 @@ class Sight:
     @property
     def spoof_model(self) -> str | None:
         """The name of that model."""
-        return None if self.scoring.model is None else self.scoring.model.card.name
+        return None if self.classifier is None else self.classifier.card.name
 
     @property
     def compares_faces(self) -> bool:

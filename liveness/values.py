@@ -1,6 +1,7 @@
 """What options hold: texts that are checked when they are given, and what they stand for."""
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 
@@ -26,20 +27,9 @@ def _read_by(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _parsed_key(key: object) -> object:
-    return ApiKey.parse(key) if isinstance(key, str) else key
-
-
-def _parsed_url(url: object) -> object:
-    return Url.parse(url) if isinstance(url, str) else url
-
-
-def _parsed_secret(secret: object) -> object:
-    return Secret.parse(secret) if isinstance(secret, str) else secret
-
-
-def _network(address: object) -> object:
-    return ip_network(address, strict=False) if isinstance(address, str) else address
+def _made_by(parse: Callable[[str], object]) -> BeforeValidator:
+    """Make what a text stands for; what was made before stays as it is."""
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
 def _frame_origin(text: str) -> str:
@@ -53,10 +43,10 @@ def _checked_address(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_checked_address)]
 Store = Annotated[str, AfterValidator(checked)]
-Key = Annotated[ApiKey, BeforeValidator(_parsed_key)]
-Webhook = Annotated[Url, BeforeValidator(_parsed_url)]
-WebhookSecret = Annotated[Secret, BeforeValidator(_parsed_secret)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Key = Annotated[ApiKey, _made_by(ApiKey.parse)]
+Webhook = Annotated[Url, _made_by(Url.parse)]
+WebhookSecret = Annotated[Secret, _made_by(Secret.parse)]
+Network = Annotated[IPv4Network | IPv6Network, _made_by(partial(ip_network, strict=False))]
 # In a header they stand beside others: nothing in one may end it.
 FrameOrigin = Annotated[
     str,

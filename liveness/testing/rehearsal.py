@@ -14,8 +14,8 @@ from liveness.evidence.findings import Evidence
 from liveness.evidence.identity import Identity
 from liveness.protocol import State
 from liveness.scores import Scores
-from liveness.session import state_of
 from liveness.settings import SPOOF_RATE
+from liveness.states import state_of
 from liveness.testing.source import Source
 from liveness.testing.track import to_frame
 from liveness.verdict import Decision, Reason, decide

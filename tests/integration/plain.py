@@ -4,6 +4,7 @@ Everything stays on 127.0.0.1.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,6 +76,14 @@ class Plain:
 
     async def accept(self, answer: str) -> None:
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+
+    async def verdict(self, *, within: float) -> dict[str, Any]:
+        """Wait so many seconds for it, whatever comes before."""
+        message: dict[str, Any] = {"type": ""}
+        async with asyncio.timeout(within):
+            while message["type"] != "verdict":
+                message = json.loads(await self.messages.get())
+        return message
 
     async def close(self) -> None:
         self.picture.stop()

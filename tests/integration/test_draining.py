@@ -1,7 +1,6 @@
 """A server that was told to stop: who is in the middle of a check finishes it, no one begins."""
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -25,14 +24,6 @@ Started = Callable[..., Program]
 def started(tmp_path: Path) -> Iterator[Started]:
     with ExitStack() as stack:
         yield lambda *arguments: stack.enter_context(Program(tmp_path, *arguments).begin()).ready()
-
-
-async def verdict(peer: Plain) -> dict[str, Any]:
-    message: dict[str, Any] = {"type": ""}
-    async with asyncio.timeout(10):
-        while message["type"] != "verdict":
-            message = json.loads(await peer.messages.get())
-    return message
 
 
 async def ended(program: Program) -> str:
@@ -97,7 +88,7 @@ async def test_what_takes_too_long_is_ended(
         for number in signals:
             program.process.send_signal(number)
             await asyncio.sleep(0.2)
-        told = await verdict(peer)
+        told = await peer.verdict(within=10)
         assert (told["verdict"], told["reasons"]) == ("incomplete", ["server_stopping"])
         await peer.close()
         log = await ended(program)

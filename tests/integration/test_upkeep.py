@@ -1,7 +1,6 @@
 """Two servers that share a store, as two processes would."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -17,7 +16,7 @@ from liveness.api.http import STORE
 from liveness.errors import ModelMissing
 from liveness.store import Status, Store
 from liveness.testing.fixtures import LivenessServer
-from tests.integration.plain import Plain, bearer, create, publish, reach, show
+from tests.integration.plain import bearer, create, publish, reach, show
 from tests.store_worker import record
 
 if TYPE_CHECKING:
@@ -59,14 +58,6 @@ async def beating(store: Store, number: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def last_word(peer: Plain) -> dict[str, Any]:
-    message: dict[str, Any] = {"type": ""}
-    async with asyncio.timeout(5):
-        while message["type"] != "verdict":
-            message = json.loads(await peer.messages.get())
-    return message
-
-
 async def test_a_session_of_one_is_seen_and_ended_through_the_other(
     clients: list[ClientSession],
 ) -> None:
@@ -75,7 +66,7 @@ async def test_a_session_of_one_is_seen_and_ended_through_the_other(
     await reach(clients[0], session, "running")
     path = f"/api/sessions/{session['id']}"
     assert (await clients[0].delete(path, headers=bearer(session))).status == 204
-    assert (await last_word(peer))["reasons"] == ["deleted"]
+    assert (await peer.verdict(within=5))["reasons"] == ["deleted"]
     for client in clients:
         assert (await client.get(path, headers=bearer(session))).status == 404
     await peer.close()
@@ -87,7 +78,7 @@ async def test_a_resource_of_one_is_left_through_the_other(clients: list[ClientS
     await reach(clients[1], session, "running")
     path = f"/whip/{session['id']}"
     assert (await clients[0].delete(path, headers=bearer(session))).status == 200
-    assert (await last_word(peer))["reasons"] == ["peer_left"]
+    assert (await peer.verdict(within=5))["reasons"] == ["peer_left"]
     shown = await show(clients[0], session)
     assert (shown["status"], shown["verdict"]["reasons"]) == ("finished", ["peer_left"])
     await peer.close()

@@ -2,7 +2,7 @@ import pytest
 
 from liveness.challenge.names import Challenge, Hint
 from liveness.protocol import FaceBox, State
-from liveness.session import STATE_INTERVAL, worth_sending
+from liveness.states import STATE_INTERVAL, worth_sending
 
 FACE = FaceBox(x=0.4, y=0.3, width=0.2, height=0.4)
 SENT = State(
