@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from liveness.evidence import repetition
+from liveness.evidence import footage
 from liveness.vision.analyser import Analyser
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker, Region
@@ -19,7 +19,7 @@ def warm(landmarker: Landmarker) -> None:
     Takes a quarter of a second, and once after an installation some ten: a person's first frames
     must not wait for it.
     """
-    repetition.prepare()
+    footage.prepare()
     for width in _WIDTHS:
         picture = Luma(_BLANK, width)
         Analyser(landmarker).analyse(picture, 0.0)

@@ -5,47 +5,56 @@ face and what is around it is compared, in small grey signatures: a room is the 
 A camera's noise is another one in each round; how much there is of it is known from neighbouring
 frames, and what two moments differ by for its sake is taken off. What is left of a loop is the
 codec's; of people, however still they sit, it is their movement.
+
+An encoder that takes noise away mixes each picture with those before, and so the end of a round
+into the next one's beginning. What is mixed in stands still: it hides where a face is, not how it
+moves. So a moment that is near to an earlier one is a repetition too if the face moved as then.
 """
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.vision.compiled import compiled
+from liveness.evidence.footage import (
+    KEEP_EVERY,
+    Footage,
+    Region,
+    Signature,
+    in_signature,
+    in_thumbnail,
+    signature_of,
+)
 from liveness.vision.observation import Box, Face, Observation, Thumbnail
 
-# By how much a window may differ from the one that it repeats: grey values, root mean square over
+# By how much a moment may differ from the one that it repeats: grey values, root mean square over
 # the signatures of a face of this size (share of the picture's shorter side) or larger. A smaller
 # face changes a signature less as it moves. `tests/integration/test_recordings.py` prints how near
-# people and recordings come to it.
+# people and recordings come to the limits.
 MOST_DIFFERENCE = 0.25
+# The same, where the face moves as it did then.
+MOST_DIFFERENCE_MOVING = 0.5
+# By how much movements may differ that are one and the same: a share of the movement. Loops behind
+# such an encoder come to .02-.2, people that near to an earlier moment to .25 and more.
+MOST_DEVIATION = 0.12
+# Grey values, root mean square over the cells of thumbnails, that are a movement: less is noise.
+_LEAST_MOVEMENT = 0.5
 _LARGE_FACE = 0.35
-# Looks running that must find a repetition of the same age: one look may meet a coincidence.
-_LOOKS = 4
 
 # Seconds between a moment and its repetition at least: nearer ones are alike in everybody.
 LEAST_LAG = 2.0
-# Seconds that are remembered: the default time limit of a session.
-MEMORY = 120.0
-# Seconds between two remembered frames at least: all of 30 a second, every other of 60.
-_KEEP_EVERY = 0.025
-_CAPACITY = int(MEMORY / _KEEP_EVERY)
-# Seconds between two looks at least, and of a window at the most: with the looks that must agree
-# the second round of a recording is told within a second.
+# Seconds between two looks at least, and of a moment at least: the second round of a recording is
+# told within a second.
 _LOOK_EVERY = 0.079
 _PACE = 0.1
-_WINDOW = 0.47
-# What a window has at least, however few frames come: seconds from its first look, and looks.
-_LEAST_WINDOW = 0.37
-_LEAST_LOOKS = 4
-# By how much a remembered frame may miss its moment, and a repetition be older or younger than the
-# look before has found: of the time between two looks, which are a tenth of a second or a frame.
+_MOMENT = 0.69
+_LEAST_LOOKS = 6
+# By how much a remembered frame may miss its time: of that between two looks, which is a tenth of a
+# second or a frame.
 _MOST_OFF = 0.55
-_SAME_AGE = 0.7
 # A signature is the mean of the frames of so many seconds: two of 20 to 30 a second, one of 10.
 _EXPOSURE = 0.058
 # Grey values, root mean square, that two signatures may differ by for noise: what noise of
@@ -53,47 +62,65 @@ _EXPOSURE = 0.058
 _MOST_NOISE = 0.28
 # How far round the face is compared, in shares of its box to each side: hair, neck and shoulders.
 _AROUND = 0.2
-# Seconds between two remembered frames of which there is a mixture: 10 a second, one missing.
-_LONGEST_STEP = 0.21
-_ROWS, _COLUMNS = 12, 16
+# By how many frames a moment may have ended before or after the frame that is nearest to its end:
+# means of two frames lie half-way.
+_OFF = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
-Signature = NDArray[np.float32]
-"""(12, 16) float32: mean grey values of the picture's cells."""
-Region = tuple[slice, slice]
-"""Rows and columns of a signature."""
-
-_NOTHING = np.empty(0)
+Pictures = NDArray[np.float32]
+"""(looks, rows, columns) float32: a part of the thumbnails of a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """A frame's signature, and its mean squared distance to the frame before."""
+    """A frame, and its signature's mean squared distance to the one before."""
 
     time: float
+    thumbnail: Thumbnail
     signature: Signature
     change: float
 
 
-@dataclass(frozen=True, slots=True)
 class _Look:
-    """One look: mean squared distances to all that was remembered by then, and what noise adds."""
+    """The mean of a few frames, and its mean squared distances to all that was remembered."""
 
-    time: float
-    distances: NDArray[np.float32]
-    noise: float
+    def __init__(self, frames: deque[_Frame], footage: Footage, region: Region) -> None:
+        self._frames = tuple(frames)
+        signatures = [frame.signature for frame in frames]
+        mean = np.asarray(sum(signatures[1:], signatures[0]) / len(frames), np.float32)
+        self.distances = footage.distances(mean, region)
+
+    @property
+    def time(self) -> float:
+        """Of the last frame, seconds."""
+        return self._frames[-1].time
+
+    @property
+    def middle(self) -> float:
+        """Of all frames, seconds."""
+        return sum(frame.time for frame in self._frames) / len(self._frames)
+
+    @property
+    def noise(self) -> float:
+        """What noise adds to the mean squared distance of two looks; 0 where it is unknown.
+
+        Two frames differ by twice a frame's noise, two means of n frames by an nth of that.
+        """
+        changes = [frame.change for frame in self._frames][1:]
+        return sum(changes) / len(changes) / len(self._frames) if changes else 0.0
+
+    def picture(self, region: Region) -> NDArray[np.float32]:
+        """The mean of the thumbnails in `region`."""
+        thumbnails = [frame.thumbnail[region] for frame in self._frames]
+        return np.asarray(np.mean(thumbnails, axis=0, dtype=np.float32))
 
 
 class Repetition:
-    """Watches one session. Never more than 4800 frames of 780 bytes are remembered."""
+    """Watches one session."""
 
     def __init__(self) -> None:
-        self._memory = np.empty((_ROWS, _COLUMNS, _CAPACITY), np.float32)
-        self._times = np.empty(_CAPACITY, np.float64)
-        self._count = 0
+        self._footage = Footage()
         self._frames: deque[_Frame] = deque()
         self._looks: deque[_Look] = deque()
-        self._found = 0
-        self._lags = _NOTHING
 
     def update(self, observation: Observation) -> bool:
         """Take in the next frame; tells whether the last moment was a repetition.
@@ -103,180 +130,129 @@ class Repetition:
         """
         time, face = observation.time, observation.face
         if face is None:
-            self._forget_window()
+            self._forget_moment()
             return False
-        if self._frames and time - self._frames[-1].time < _KEEP_EVERY:
+        if self._frames and time - self._frames[-1].time < KEEP_EVERY:
             return False
-        signature = signature_of(observation.thumbnail)
-        self._expose(signature, time)
+        frame = self._expose(time, observation.thumbnail)
         repeated = False
         if not self._looks or time - self._looks[-1].time >= _LOOK_EVERY:
-            distances = self._distances(self._exposed(), _region(face.box))
-            self._looks.append(_Look(time, distances, self._noise()))
-            repeated = self._repeated(time, _most_difference(face))
-        self._remember(signature, time)
+            around = _around(face.box)
+            self._looks.append(_Look(self._frames, self._footage, in_signature(around)))
+            repeated = self._lasts() and self._repeated(in_thumbnail(around), _scale(face))
+        self._remember(frame)
         return repeated
 
     @property
     def remembered(self) -> int:
         """Frames."""
-        return self._count
+        return len(self._footage)
 
-    def _expose(self, signature: Signature, time: float) -> None:
-        """Keep the frames of the last moment, of which a signature is the mean."""
+    def _expose(self, time: float, thumbnail: Thumbnail) -> _Frame:
+        """Add a frame to those of the last moment, of which a look is the mean."""
+        signature = signature_of(thumbnail)
         before = self._frames[-1].signature if self._frames else signature
-        self._frames.append(_Frame(time, signature, float(np.square(signature - before).mean())))
+        change = float(np.square(signature - before).mean())
+        frame = _Frame(time, thumbnail, signature, change)
+        self._frames.append(frame)
         while time - self._frames[0].time > _EXPOSURE:
             self._frames.popleft()
+        return frame
 
-    def _exposed(self) -> Signature:
-        first, *others = (frame.signature for frame in self._frames)
-        return np.asarray(sum(others, first) / len(self._frames), np.float32)
+    def _lasts(self) -> bool:
+        """Keep the looks of a moment; tells whether they are enough of one."""
+        looks, time = self._looks, self._looks[-1].time
+        while len(looks) > _LEAST_LOOKS and time - looks[1].time >= _MOMENT:
+            looks.popleft()
+        return len(looks) >= _LEAST_LOOKS and time - looks[0].time >= _MOMENT
 
-    def _noise(self) -> float:
-        """What noise adds to the mean squared distance of two signatures; 0 where it is unknown.
-
-        Two frames differ by twice a frame's noise, two means of n frames by an nth of that.
-        """
-        changes = [frame.change for frame in self._frames][1:]
-        return sum(changes) / len(changes) / len(self._frames) if changes else 0.0
-
-    @property
-    def _pace(self) -> float:
-        """Seconds between the last two looks; of those that come in time, a tenth."""
-        return max(_PACE, self._looks[-1].time - self._looks[-2].time)
-
-    def _repeated(self, time: float, most: float) -> bool:
-        while time - self._looks[0].time > _WINDOW and len(self._looks) > _LEAST_LOOKS:
-            self._looks.popleft()
-        if len(self._looks) < _LEAST_LOOKS or time - self._looks[0].time < _LEAST_WINDOW:
-            self._found = 0
-            return False
-        # Movement looks like noise to `_noise`: the stillest look knows best.
+    def _repeated(self, region: Region, scale: float) -> bool:
+        """Whether the moment was there before. `region`: of thumbnails, where movement counts."""
+        # Movement looks like noise: the stillest look knows best.
         noise = min(_MOST_NOISE**2, *(look.noise for look in self._looks))
-        self._follow(self._matches(most**2 + noise))
-        return self._found >= _LOOKS
+        places, distances = self._matches((MOST_DIFFERENCE_MOVING * scale) ** 2 + noise)
+        if (distances <= (MOST_DIFFERENCE * scale) ** 2 + noise).any():
+            return True
+        return bool(places.size) and self._moves_as_at(int(places[distances.argmin()]), region)
 
-    def _follow(self, lags: NDArray[np.float64]) -> None:
-        """Count the looks that found a repetition of the same age, seconds."""
-        apart = np.abs(lags[:, None] - self._lags)
-        same = lags[(apart <= _SAME_AGE * self._pace).any(axis=1)] if self._found else _NOTHING
-        self._found = self._found + 1 if same.size else int(lags.size > 0)
-        self._lags = same if same.size else lags
-
-    def _matches(self, most: float) -> NDArray[np.float64]:
-        """How long ago windows were whose mean squared distance is at most `most`, seconds."""
+    def _matches(self, most: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Which frames end a moment whose mean squared distance is at most `most`, and theirs."""
         newest = self._looks[-1]
         limit = most * len(self._looks)
-        end = int(np.searchsorted(self._times[: self._count], newest.time - LEAST_LAG, "right"))
+        times = self._footage.times
+        end = int(np.searchsorted(times, newest.time - LEAST_LAG, "right"))
         places = np.flatnonzero(newest.distances[:end] <= limit)
         sums = newest.distances[places].astype(np.float64)
         for look in list(self._looks)[-2::-1]:
             if not places.size:
                 break
-            sums = sums + self._nearby(look, self._times[places] - (newest.time - look.time))
+            sums = sums + self._nearby(look, times[places] - (newest.time - look.time))
             kept = sums <= limit
             places, sums = places[kept], sums[kept]
-        return np.asarray(newest.time - self._times[places])
+        return places, sums / len(self._looks)
 
     def _nearby(self, look: _Look, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared distances of a look to what was seen about `times`; infinite for nothing."""
-        known = self._times[: look.distances.size]
-        nearest = np.searchsorted(known, times - _KEEP_EVERY / 2)
+        # Seconds between the last two looks; of those that come in time, a tenth.
+        pace = max(_PACE, self._looks[-1].time - self._looks[-2].time)
+        known = self._footage.times[: look.distances.size]
+        nearest = np.searchsorted(known, times - KEEP_EVERY / 2)
         around = (nearest + np.array([[-1], [0], [1]])).clip(0, known.size - 1)
         off = np.abs(known[around] - times)
-        near = np.where(off <= _MOST_OFF * self._pace, look.distances[around], np.inf)
+        near = np.where(off <= _MOST_OFF * pace, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
 
-    def _distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:
-        """Mean squared distances in `region` to what was remembered, as `_nearest` takes them."""
-        mixed = np.diff(self._times[: self._count]) <= _LONGEST_STEP
-        rows, columns = region
-        bounds = rows.start, rows.stop, columns.start, columns.stop
-        return _nearest(self._memory, self._count, signature, bounds, mixed)
+    def _moves_as_at(self, place: int, region: Region) -> bool:
+        """Whether the face moves, and as it did until about that frame."""
+        now = _movement(np.stack([look.picture(region) for look in self._looks]))
+        if np.square(now).mean() < _LEAST_MOVEMENT**2:
+            return False
+        middles = np.array([look.middle for look in self._looks])
+        then = (
+            self._footage.pictures(middles - middles[-1] + end, region) for end in self._ends(place)
+        )
+        return any(
+            each is not None and _deviation(now, _movement(each)) <= MOST_DEVIATION for each in then
+        )
 
-    def _remember(self, signature: Signature, time: float) -> None:
-        if self._count == _CAPACITY:
-            self._forget_oldest()
-        self._memory[..., self._count] = signature
-        self._times[self._count] = time
-        self._count += 1
+    def _ends(self, place: int) -> Iterator[float]:
+        """When moments ended of which this is about the last frame, seconds."""
+        time, after = self._footage.times[place : place + 2]
+        for off in _OFF:
+            yield float(time + off * (after - time))
 
-    def _forget_oldest(self) -> None:
-        """Let a quarter go; the window, which knows places in the memory, begins anew."""
-        gone = _CAPACITY // 4
-        for array in (self._memory, self._times):
-            array[..., :-gone] = array[..., gone:].copy()
-        self._count -= gone
-        self._forget_window()
+    def _remember(self, frame: _Frame) -> None:
+        if self._footage.full:
+            # The looks know places in the footage.
+            self._footage.forget_oldest()
+            self._forget_moment()
+        self._footage.add(frame.time, frame.signature, frame.thumbnail)
 
-    def _forget_window(self) -> None:
+    def _forget_moment(self) -> None:
         self._frames.clear()
         self._looks.clear()
-        self._found = 0
 
 
-# Compiled: half a minute of video takes .08 ms of a look, and four passes over it by numpy twice as
-# long, which lose digits to sums of squares as well. Matrix products wait for threads of their own.
-@compiled
-def _nearest(
-    memory: NDArray[np.float32],
-    count: int,
-    now: Signature,
-    bounds: tuple[int, int, int, int],
-    mixed: NDArray[np.bool_],
-) -> NDArray[np.float32]:
-    """Mean squared distance of `now` to each of `count` frames, or to what lies beside it.
+def _movement(pictures: Pictures) -> Pictures:
+    """What moves in pictures: their differences to their mean. Light is none that is everywhere."""
+    even = pictures - pictures.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(even - even.mean(axis=0), np.float32)
 
-    `memory`: (12, 16, frames). `bounds`: rows and columns that are compared. `mixed`: whether a
-    frame and the next one may be mixed: a recording's frames and those of the camera that shows it
-    fall together differently in each round, and the nearest mixture of two of them counts.
+
+def _deviation(now: Pictures, then: Pictures) -> float:
+    """By how much two movements differ, as a share of them.
+
+    What moves most counts most: the rest is noise.
     """
-    top, bottom, left, right = bounds
-    apart = np.zeros(count, np.float32)
-    steps = np.zeros(count, np.float32)
-    towards = np.zeros(count, np.float32)
-    for row in range(top, bottom):
-        for column in range(left, right):
-            cells, cell = memory[row, column], now[row, column]
-            for frame in range(count):
-                apart[frame] += (cell - cells[frame]) ** 2
-            for frame in range(count - 1):
-                step = cells[frame + 1] - cells[frame]
-                steps[frame] += step * step
-                towards[frame] += step * (cell - cells[frame])
-    for frame in range(count - 1):
-        if mixed[frame] and steps[frame] > 0 and towards[frame] > 0:
-            share = min(towards[frame] / steps[frame], 1)
-            apart[frame] += share * (share * steps[frame] - 2 * towards[frame])
-    apart /= np.float32((bottom - top) * (right - left))
-    return apart
+    moved = (np.square(now) + np.square(then)).mean(axis=0) / 2
+    apart = np.square(now - then).mean(axis=0)
+    return math.sqrt(float((moved * apart).sum() / np.square(moved).sum()))
 
 
-def prepare() -> None:
-    """Have compiled what is, before anybody waits for it."""
-    blank = np.zeros((_ROWS, _COLUMNS), np.float32)
-    Repetition()._distances(blank, (slice(0, 1), slice(0, 1)))  # noqa: SLF001 - our own
+def _scale(face: Face) -> float:
+    return min(1.0, face.quality.size / _LARGE_FACE)
 
 
-def _most_difference(face: Face) -> float:
-    return MOST_DIFFERENCE * min(1.0, face.quality.size / _LARGE_FACE)
-
-
-def _region(box: Box) -> Region:
-    """The cells that show any of the face or what is around it."""
+def _around(box: Box) -> Box:
     x, y = _AROUND * box.width, _AROUND * box.height
-    rows = _cells(box.y - y, box.y + box.height + y, _ROWS)
-    return rows, _cells(box.x - x, box.x + box.width + x, _COLUMNS)
-
-
-def _cells(start: float, end: float, count: int) -> slice:
-    first = min(max(math.floor(start * count), 0), count - 1)
-    return slice(first, min(max(math.ceil(end * count), first + 1), count))
-
-
-def signature_of(thumbnail: Thumbnail) -> Signature:
-    """Reduce (48, 64) uint8 to (12, 16): noise and rounding average out, movements hardly do."""
-    size = (_COLUMNS, _ROWS)
-    grey = thumbnail.astype(np.float32)
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+    return Box(box.x - x, box.y - y, box.width + 2 * x, box.height + 2 * y)

@@ -8,7 +8,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from liveness.evidence.repetition import LEAST_LAG, MEMORY, Repetition
+from liveness.evidence.footage import MEMORY
+from liveness.evidence.repetition import LEAST_LAG, Repetition
 from liveness.vision.observation import Box, Face, Observation, Thumbnail
 from tests.people import a_face
 
@@ -108,9 +109,24 @@ def test_a_loop_is_found_although_frames_are_missing() -> None:
     assert 4 <= when <= 5.3
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_an_encoder_mixes_into_the_second_round_does_not_hide_it(seed: int) -> None:
+    """It stands still, and the face moves as before."""
+    loop = looped(person(seed), 4.0)
+    rest = np.kron(np.random.default_rng(seed).normal(0, 0.35, (12, 16)), np.ones((4, 4)))
+
+    def at(time: float) -> Thumbnail:
+        grey = loop(time) + (rest if time >= 4 else 0)
+        return np.asarray(np.round(grey), np.uint8)
+
+    when = found(at, times(8, 30))
+    assert when is not None
+    assert 4 <= when <= 5
+
+
 @pytest.mark.parametrize("fps", [4.0, 6.0, 8.0])
 def test_a_loop_of_few_frames_is_found(fps: float) -> None:
-    """A sender may choose to send so few; it takes four windows of four frames."""
+    """A sender may choose to send so few; it takes a moment of six frames."""
     when = found(looped(person(4), 4.0), times(9, fps))
     assert when is not None
     assert 4 < when <= 4 + 8 / fps
