@@ -143,7 +143,8 @@ class Session:
         """Measure frame after frame, until the challenges are passed or failed.
 
         Nobody passes unscored: when the moves took less time than the scores, those are awaited,
-        for which the person has to look straight. So is what the last step still has to tell.
+        for which the person has to look straight. What the last step still has to tell is awaited
+        as well, and needs nobody's help.
         """
         progress: Progress | None = None
         await self._connected.wait()
@@ -164,7 +165,6 @@ class Session:
                     return ()
                 if self._identifier.overdue:  # nobody passes uncompared
                     return (Reason.SERVER_LOST,)
-                progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
             if observation.time > self._limit:
                 return (Reason.TIME_LIMIT,)
             self._tell(observation, progress)
@@ -228,6 +228,8 @@ class Session:
 
     def _tell(self, observation: Observation, progress: Progress) -> None:
         """Send the state if it is worth it, and let the sequence know that a prompt is out."""
+        if progress.passed_all and not self._scorer.decided:
+            progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
         state = state_of(observation, progress, self._scorer.average)
         if self.peer.channel_open:
             if not worth_sending(self._sent, state) or not self.peer.say(state):

@@ -1,6 +1,7 @@
 """What a client is told of each frame, and when it is worth telling."""
 
 from liveness import protocol
+from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress
 from liveness.vision.observation import Box, Observation
 
@@ -42,7 +43,12 @@ def _box(box: Box) -> protocol.FaceBox:
 
 
 def worth_sending(sent: protocol.State | None, state: protocol.State) -> bool:
-    """Tell whether a client that was sent `sent` would see a difference, or has waited enough."""
+    """Tell whether a client that was sent `sent` would see a difference, or has waited enough.
+
+    Once all steps have passed, nothing more is sent: only the verdict follows.
+    """
+    if sent is not None and _over(sent) and _over(state):
+        return False
     if sent is None or state.time - sent.time >= STATE_INTERVAL:
         return True
     if _words(sent) != _words(state) or abs(state.progress - sent.progress) >= VISIBLE:
@@ -57,6 +63,10 @@ def worth_sending(sent: protocol.State | None, state: protocol.State) -> bool:
         before.height - after.height,
     )
     return max(map(abs, moved)) >= VISIBLE
+
+
+def _over(state: protocol.State) -> bool:
+    return state.hint is Hint.PASSED and state.step == state.steps - 1
 
 
 def _words(state: protocol.State) -> tuple[object, ...]:

@@ -42,6 +42,8 @@ async def test_a_check_tells_states_and_verdict(
     frames = [state.frame for state in check.states]
     assert frames == sorted(frames)
     assert check.verdict.frames <= check.sent
+    passed = [state for state in check.states if state.hint == "passed" and state.step == 3]
+    assert passed in ([], [check.states[-1]])  # only the verdict follows
 
 
 async def test_h264_is_understood_as_well(liveness_server: LivenessServer, puppet: Puppet) -> None:

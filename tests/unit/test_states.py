@@ -59,3 +59,14 @@ def test_a_face_that_comes_is_sent() -> None:
 def test_a_slow_camera_is_still_heard_twice_a_second() -> None:
     slowest_frame = 0.1
     assert STATE_INTERVAL + slowest_frame <= 0.5
+
+
+def test_once_all_steps_have_passed_only_the_verdict_follows() -> None:
+    over = later(step=3, hint=Hint.PASSED, progress=1.0)
+    assert worth_sending(SENT, over)
+    assert not worth_sending(over, over.model_copy(update={"face": None, "time": 9.0}))
+    # Unless somebody who was too quick for the scores is asked to stay.
+    assert worth_sending(over, over.model_copy(update={"hint": Hint.LOOK_STRAIGHT}))
+    # A step in between is not the end.
+    between = later(hint=Hint.PASSED)
+    assert worth_sending(between, between.model_copy(update={"time": 9.0}))
