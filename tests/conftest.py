@@ -1,9 +1,7 @@
 """What all tests share."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -21,6 +19,7 @@ from liveness.testing.portrait import Portrait, load_mesh
 from liveness.testing.source import decode
 from liveness.vision.landmarks import Landmarker
 from tests import clips, redis_server, turn_server
+from tests.needed import missing
 
 pytest_plugins = ["liveness.testing.fixtures"]
 
@@ -34,13 +33,6 @@ PEOPLE = {
     "franck": ("franck.mp4", 700),
 }
 """Real people with a face mesh in `data`: the clip and the frame that it belongs to."""
-
-
-def missing(what: str) -> NoReturn:
-    """Skip a test for want of something; on CI that is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +91,6 @@ def _with_scores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session", name="redis_server")
 def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.RedisServer]:
     """A Redis of the tests' own; whoever uses it empties it first."""
-    if redis_server.program() is None:
-        missing("no redis-server (Debian package redis-server)")
     with redis_server.RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
@@ -108,8 +98,6 @@ def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_se
 @pytest.fixture(scope="session", name="turn_server")
 def _turn_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[turn_server.TurnServer]:
     """A TURN server of the tests' own, on 127.0.0.1."""
-    if turn_server.program() is None:
-        missing("no turnserver (Debian package coturn)")
     with turn_server.TurnServer(tmp_path_factory.mktemp("turn")) as server:
         yield server
 

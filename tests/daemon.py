@@ -1,7 +1,6 @@
 """A server of somebody else's that a test needs: one of Debian's, on a free port of 127.0.0.1."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -70,11 +69,6 @@ class Daemon:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-def find(name: str) -> str | None:
-    """Where a program is, None where it is not installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 def free_port() -> int:

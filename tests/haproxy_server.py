@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.daemon import LOOPBACK, Daemon, find, free_port
+from tests.daemon import LOOPBACK, Daemon, free_port
+from tests.needed import installed
 
 CONFIG = Path(__file__).parents[1] / "deploy" / "haproxy.cfg"
 
@@ -21,12 +22,12 @@ class HaproxyServer(Daemon):
             "LIVENESS_NODE1": nodes[0],
             "LIVENESS_NODE2": nodes[1],
         }
-        command = [program() or "haproxy", "-db", "-f", str(CONFIG)]
+        command = [installed("haproxy", "haproxy"), "-db", "-f", str(CONFIG)]
         super().__init__(folder, command, port, self._variables)
 
     def check(self) -> str:
         """Have it read its configuration; gives what it says, nothing where all is well."""
-        command = [program() or "haproxy", "-c", "-q", "-f", str(CONFIG)]
+        command = [installed("haproxy", "haproxy"), "-c", "-q", "-f", str(CONFIG)]
         found = subprocess.run(  # noqa: S603 - ours
             command,
             env=os.environ | self._variables,
@@ -35,8 +36,3 @@ class HaproxyServer(Daemon):
             check=False,
         )
         return found.stderr or ("" if found.returncode == 0 else f"status {found.returncode}")
-
-
-def program() -> str | None:
-    """Where `haproxy` is, None where it is not installed."""
-    return find("haproxy")

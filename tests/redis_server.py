@@ -3,7 +3,8 @@
 import socket
 from pathlib import Path
 
-from tests.daemon import LOOPBACK, START_LIMIT, Daemon, find, free_port
+from tests.daemon import LOOPBACK, START_LIMIT, Daemon, free_port
+from tests.needed import installed
 
 
 class RedisServer(Daemon):
@@ -12,7 +13,7 @@ class RedisServer(Daemon):
     def __init__(self, folder: Path, *arguments: str, port: int = 0) -> None:
         port = port or free_port()
         command = [
-            *(program() or "redis-server", "--bind", LOOPBACK, "--port", str(port)),
+            *(installed("redis-server", "redis-server"), "--bind", LOOPBACK, "--port", str(port)),
             *("--dir", str(folder), "--save", "", "--daemonize", "no", *arguments),
         ]
         super().__init__(folder, command, port)
@@ -24,8 +25,3 @@ class RedisServer(Daemon):
             connection.sendall(b"FLUSHALL\r\n")
             if connection.recv(16) != b"+OK\r\n":
                 raise RuntimeError("redis-server does not forget")
-
-
-def program() -> str | None:
-    """Where `redis-server` is, None where it is not installed."""
-    return find("redis-server")

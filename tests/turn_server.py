@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.daemon import LOOPBACK, Daemon, find, free_port
+from tests.daemon import LOOPBACK, Daemon, free_port
+from tests.needed import installed
 
 SECRET = "a secret of the tests"  # noqa: S105 - it is
 
@@ -50,10 +51,5 @@ class TurnServer(Daemon):
             folder=folder,
         )
         config.write_text(text)
-        super().__init__(folder, [program() or "turnserver", "-c", str(config)], port)
+        super().__init__(folder, [installed("turnserver", "coturn"), "-c", str(config)], port)
         self.url = f"turn:{LOOPBACK}:{port}"
-
-
-def program() -> str | None:
-    """Where `turnserver` is, None where it is not installed."""
-    return find("turnserver")

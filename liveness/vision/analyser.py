@@ -1,6 +1,7 @@
 """One `Observation` for each frame of a session."""
 
 import math
+from dataclasses import replace
 
 from liveness.vision.eyes import eyes
 from liveness.vision.frame import Luma
@@ -62,7 +63,7 @@ class Analyser:
         """Measure the face's size, and its light and focus when it is time to."""
         last = self._quality
         if last is not None and time < self._light_due:
-            return Quality(size(luma, region), last.brightness, last.contrast, last.sharpness)
+            return replace(last, size=size(luma, region))
         self._light_due = time + _LIGHT_EVERY
         self._quality = quality(luma, region)
         return self._quality

@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from shutil import which
 from socket import socket
 from subprocess import Popen
 from time import monotonic, sleep
@@ -21,7 +20,7 @@ from playwright.async_api import Browser, Route, async_playwright
 
 from liveness.testing.portrait import Portrait
 from tests.browser.visit import FAKE_CAMERA, SCREENSHOTS, SIZES, Visit, Visitor
-from tests.conftest import missing
+from tests.needed import installed
 
 HERE = Path(__file__).parent
 PERSON = (HERE / "person.js").read_text()
@@ -46,9 +45,7 @@ START_TIMEOUT = 30.0  # seconds for a server of its own to load its weights
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    path = which("chromium") or ""
-    if not path:
-        missing("needs Debian's chromium: apt-get install chromium")
+    path = installed("chromium", "chromium")
     SCREENSHOTS.mkdir(exist_ok=True)
     return path
 

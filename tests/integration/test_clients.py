@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession
 
-from tests.conftest import missing
 from tests.integration.plain import create, reach, serving
+from tests.needed import missing
 
 CLIENT = Path(__file__).parent / "werift_client.mjs"
 WERIFT = "werift@0.25.2"

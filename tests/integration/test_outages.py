@@ -18,11 +18,10 @@ from liveness.testing.fixtures import LivenessServer
 from liveness.testing.peer import HeadlessPeer
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
-from tests.conftest import missing
 from tests.integration.plain import Plain, bearer, create, post, publish, reach, show
 from tests.integration.program import Program
+from tests.needed import missing
 from tests.redis_server import RedisServer
-from tests.redis_server import program as redis_program
 
 AWAY = 2.0
 """Seconds for which Redis is: a supervisor begins it anew in fewer."""
@@ -118,8 +117,6 @@ async def test_a_full_disk_holds_a_verdict_back_and_loses_none(program: Program)
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    if redis_program() is None:
-        missing("no redis-server (Debian package redis-server)")
     with RedisServer(tmp_path, "--appendonly", "yes") as server:
         yield server
 
@@ -224,7 +221,7 @@ class Clock:
 async def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     library = faketime()
     if library is None:
-        missing("no libfaketime (Debian package faketime)")
+        missing("needs Debian's faketime: apt-get install faketime")
     clock = Clock(tmp_path / "clock")
     clock.set(0)
     for name, value in {

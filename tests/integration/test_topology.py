@@ -18,8 +18,7 @@ from liveness.testing.peer import Check, HeadlessPeer, run_check
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
 from liveness.tls import CERTIFICATE_FILE, KEY_FILE, server_context
-from tests.conftest import missing
-from tests.haproxy_server import HaproxyServer, program
+from tests.haproxy_server import HaproxyServer
 from tests.integration.plain import show
 from tests.integration.program import Program, free_port
 from tests.integration.test_floods import first_state
@@ -54,8 +53,6 @@ class Site:
 def site(
     tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, spoof_models: Path
 ) -> Iterator[Site]:
-    if program() is None:
-        missing("no haproxy (Debian package haproxy)")
     redis_server.empty()
     folder = tmp_path_factory.mktemp("balancer")
     server_context(folder)

@@ -1,7 +1,6 @@
 """That what is in `deploy/` is what its engines take, as far as can be told without them."""
 
 import re
-import shutil
 import subprocess
 import sys
 from ipaddress import IPv4Address, IPv4Network
@@ -15,7 +14,7 @@ from compose_spec import PyOptions
 
 from liveness.process import STOP_LIMIT
 from liveness.settings import DRAIN_SECONDS, ENV_PREFIX, Settings
-from tests.conftest import missing
+from tests.needed import installed
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = "1.31"
@@ -169,9 +168,7 @@ def test_the_unit_waits_for_the_last_words(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        missing("needs Debian's systemd: apt-get install systemd")
+    program = installed("systemd-analyze", "systemd")
     unit = tmp_path / "liveness.service"
     text = (DEPLOY / unit.name).read_text()
     unit.write_text(text.replace("/opt/liveness/.venv/bin/python", sys.executable))

@@ -14,8 +14,7 @@ from liveness.store.memory import MemoryStore
 from liveness.store.redis import RedisStore
 from liveness.store.sqlite import SqliteStore
 from liveness.verdict import Reason, Verdict
-from tests.conftest import missing
-from tests.redis_server import RedisServer, program
+from tests.redis_server import RedisServer
 from tests.store_worker import VERDICT, record
 
 HOUR = timedelta(hours=1)
@@ -172,8 +171,6 @@ async def test_of_many_survivors_one_ends_a_session(tmp_path: Path) -> None:
 @pytest_asyncio.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, RedisStore]]:
     """One that can be stopped and remembers."""
-    if program() is None:
-        missing("no redis-server (Debian package redis-server)")
     with RedisServer(tmp_path, "--appendonly", "yes") as server:
         store = await RedisStore.open(server.url)
         yield server, store

@@ -13,8 +13,7 @@ import pytest_asyncio
 from liveness.errors import StoreUnavailable
 from liveness.store import Status
 from liveness.store.redis import GRACE, RedisStore
-from tests.conftest import missing
-from tests.redis_server import RedisServer, program
+from tests.redis_server import RedisServer
 from tests.store_worker import VERDICT, record
 
 PASSWORD = "open-sesame"  # noqa: S105 - of a server of this test
@@ -23,8 +22,6 @@ PASSWORD = "open-sesame"  # noqa: S105 - of a server of this test
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     """One that writes everything to its disk at once."""
-    if program() is None:
-        missing("no redis-server (Debian package redis-server)")
     durable = ("--appendonly", "yes", "--appendfsync", "always", "--requirepass", PASSWORD)
     with RedisServer(tmp_path, *durable) as server:
         yield server

@@ -24,7 +24,7 @@ from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker
 from liveness.vision.observation import Landmarks, Observation
 from liveness.vision.spoof import MOST_YAW, SpoofModel, live_share, usable
-from tests.conftest import missing
+from tests.needed import missing
 from tests.networks import write_onnx, write_tflite
 from tests.people import BLANK, a_face
 
