@@ -16,6 +16,8 @@ KEEP_EVERY = 0.025
 CAPACITY = int(MEMORY / KEEP_EVERY)
 # Thumbnails that are remembered, 20 s of 30 a second: they have four times a signature's bytes.
 _THUMBNAILS = CAPACITY // 8
+# Frames that are forgotten at once. A multiple: the ring of thumbnails stays as it is.
+_FORGOTTEN = 2 * _THUMBNAILS
 # Seconds between two remembered frames of which there is a mixture: 10 a second, one missing.
 _LONGEST_STEP = 0.21
 _ROWS, _COLUMNS = 12, 16
@@ -57,11 +59,10 @@ class Footage:
         self._count += 1
 
     def forget_oldest(self) -> None:
-        """Let a quarter go. Frames have other places then, and thumbnails stay where they are."""
-        gone = CAPACITY // 4
+        """Let a quarter go, when there is no room; frames have other places then."""
         for array in (self._signatures, self._times):
-            array[..., :-gone] = array[..., gone:].copy()
-        self._count -= gone
+            array[..., :-_FORGOTTEN] = array[..., _FORGOTTEN:].copy()
+        self._count -= _FORGOTTEN
 
     def distances(self, signature: Signature, region: Region) -> NDArray[np.float32]:
         """Mean squared distances in `region` to every frame, as `_nearest` takes them."""
@@ -70,19 +71,19 @@ class Footage:
         bounds = rows.start, rows.stop, columns.start, columns.stop
         return _nearest(self._signatures, self._count, signature, bounds, mixed)
 
-    def pictures(self, moments: NDArray[np.float64], region: Region) -> NDArray[np.float32] | None:
-        """What was seen in `region` of the thumbnails at these moments, of growing time.
+    def pictures(self, times: NDArray[np.float64], region: Region) -> NDArray[np.float32] | None:
+        """What was seen in `region` of the thumbnails at these growing times, seconds.
 
-        (moments, rows, columns) float32, mixed from the frames before and after. None where those
-        are forgotten, still to come, or too far apart.
+        (times, rows, columns) float32, mixed from the frames before and after. None where one of
+        those is forgotten, still to come, or too far from the other.
         """
-        before = np.searchsorted(self.times, moments, "right") - 1
+        before = np.searchsorted(self.times, times, "right") - 1
         if before[0] < max(self._count - _THUMBNAILS, 0) or before[-1] + 1 >= self._count:
             return None
         steps = self._times[before + 1] - self._times[before]
         if steps.max() > _LONGEST_STEP:
             return None
-        share = ((moments - self._times[before]) / steps).astype(np.float32)[:, None, None]
+        share = ((times - self._times[before]) / steps).astype(np.float32)[:, None, None]
         rows, columns = region
         first, second = (
             self._thumbnails[places % _THUMBNAILS, rows, columns].astype(np.float32)

@@ -8,12 +8,12 @@ codec's; of people, however still they sit, it is their movement.
 
 An encoder that takes noise away mixes each picture with those before, and so the end of a round
 into the next one's beginning. What is mixed in stands still: it hides where a face is, not how it
-moves. So a moment that is near to an earlier one is a repetition too if the face moved as then.
+moves. So a moment that is near to an earlier one is a repetition too if the face moves as it did
+then. No movement is one that has been there just before as well: so does light that pulsates.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,23 +35,31 @@ from liveness.vision.observation import Box, Face, Observation, Thumbnail
 # face changes a signature less as it moves. `tests/integration/test_recordings.py` prints how near
 # people and recordings come to the limits.
 MOST_DIFFERENCE = 0.25
+_LARGE_FACE = 0.35
 # The same, where the face moves as it did then.
 MOST_DIFFERENCE_MOVING = 0.5
-# By how much movements may differ that are one and the same: a share of the movement. Loops behind
-# such an encoder come to .02-.2, people that near to an earlier moment to .25 and more.
+# By how much movements may differ that are one and the same: a share of the movement. Most loops
+# behind such an encoder come to .02-.1, people that near to an earlier moment to .25 and more.
 MOST_DEVIATION = 0.12
 # Grey values, root mean square over the cells of thumbnails, that are a movement: less is noise.
 _LEAST_MOVEMENT = 0.5
-_LARGE_FACE = 0.35
 
 # Seconds between a moment and its repetition at least: nearer ones are alike in everybody.
 LEAST_LAG = 2.0
-# Seconds between two looks at least, and of a moment at least: the second round of a recording is
-# told within a second.
-_LOOK_EVERY = 0.079
-_PACE = 0.1
+# By how much a movement must differ from those that ended so many seconds before and earlier: light
+# that pulsates and a steady drift are as they were just before, and tell nothing. Of loops of people
+# none was lost by it, and of people beside lamps and fans nearly all were spared.
+_LEAST_NOVELTY = 0.35
+_RECENT = 0.4
+# A moment is what is compared: looks of so many seconds at least, and so many where few frames
+# come. The second round of a recording is told within a second.
 _MOMENT = 0.69
 _LEAST_LOOKS = 6
+# Seconds between two looks at least, of two or three frames of 30 a second, and at most as a rule.
+_LOOK_EVERY = 0.079
+_PACE = 0.1
+# Seconds without a frame that end a moment.
+_LONGEST_PAUSE = 1.0
 # By how much a remembered frame may miss its time: of that between two looks, which is a tenth of a
 # second or a frame.
 _MOST_OFF = 0.55
@@ -64,7 +72,7 @@ _MOST_NOISE = 0.28
 _AROUND = 0.2
 # By how many frames a moment may have ended before or after the frame that is nearest to its end:
 # means of two frames lie half-way.
-_OFF = (-1.0, -0.5, 0.0, 0.5, 1.0)
+_OFF = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 Pictures = NDArray[np.float32]
 """(looks, rows, columns) float32: a part of the thumbnails of a moment."""
@@ -132,8 +140,12 @@ class Repetition:
         if face is None:
             self._forget_moment()
             return False
-        if self._frames and time - self._frames[-1].time < KEEP_EVERY:
-            return False
+        if self._frames:
+            pause = time - self._frames[-1].time
+            if pause < KEEP_EVERY:
+                return False
+            if pause > _LONGEST_PAUSE:
+                self._forget_moment()
         frame = self._expose(time, observation.thumbnail)
         repeated = False
         if not self._looks or time - self._looks[-1].time >= _LOOK_EVERY:
@@ -149,7 +161,7 @@ class Repetition:
         return len(self._footage)
 
     def _expose(self, time: float, thumbnail: Thumbnail) -> _Frame:
-        """Add a frame to those of the last moment, of which a look is the mean."""
+        """Add a frame to the newest, of which a look is the mean."""
         signature = signature_of(thumbnail)
         before = self._frames[-1].signature if self._frames else signature
         change = float(np.square(signature - before).mean())
@@ -167,13 +179,23 @@ class Repetition:
         return len(looks) >= _LEAST_LOOKS and time - looks[0].time >= _MOMENT
 
     def _repeated(self, region: Region, scale: float) -> bool:
-        """Whether the moment was there before. `region`: of thumbnails, where movement counts."""
+        """Whether the moment was there before. `region`: of thumbnails, where movement counts.
+
+        Only at the nearest place: a recording's is its own, and people have none that counts.
+        """
         # Movement looks like noise: the stillest look knows best.
         noise = min(_MOST_NOISE**2, *(look.noise for look in self._looks))
         places, distances = self._matches((MOST_DIFFERENCE_MOVING * scale) ** 2 + noise)
-        if (distances <= (MOST_DIFFERENCE * scale) ** 2 + noise).any():
-            return True
-        return bool(places.size) and self._moves_as_at(int(places[distances.argmin()]), region)
+        if not places.size:
+            return False
+        nearest = int(distances.argmin())
+        near = bool(distances[nearest] <= (MOST_DIFFERENCE * scale) ** 2 + noise)
+        now = _movement(np.stack([look.picture(region) for look in self._looks]))
+        if np.square(now).mean() < _LEAST_MOVEMENT**2:
+            return near
+        ends = self._ends(int(places[nearest]))
+        alike = near or self._deviation(now, region, ends) <= MOST_DEVIATION
+        return alike and self._deviation(now, region, self._recent()) >= _LEAST_NOVELTY
 
     def _matches(self, most: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Which frames end a moment whose mean squared distance is at most `most`, and theirs."""
@@ -196,30 +218,31 @@ class Repetition:
         # Seconds between the last two looks; of those that come in time, a tenth.
         pace = max(_PACE, self._looks[-1].time - self._looks[-2].time)
         known = self._footage.times[: look.distances.size]
+        if not known.size:
+            return np.full(times.size, np.inf)
         nearest = np.searchsorted(known, times - KEEP_EVERY / 2)
         around = (nearest + np.array([[-1], [0], [1]])).clip(0, known.size - 1)
         off = np.abs(known[around] - times)
         near = np.where(off <= _MOST_OFF * pace, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
 
-    def _moves_as_at(self, place: int, region: Region) -> bool:
-        """Whether the face moves, and as it did until about that frame."""
-        now = _movement(np.stack([look.picture(region) for look in self._looks]))
-        if np.square(now).mean() < _LEAST_MOVEMENT**2:
-            return False
+    def _deviation(self, now: Pictures, region: Region, ends: NDArray[np.float64]) -> float:
+        """By how much a movement differs at least from those that ended then."""
         middles = np.array([look.middle for look in self._looks])
-        then = (
-            self._footage.pictures(middles - middles[-1] + end, region) for end in self._ends(place)
-        )
-        return any(
-            each is not None and _deviation(now, _movement(each)) <= MOST_DEVIATION for each in then
-        )
+        pictures = (self._footage.pictures(middles - middles[-1] + end, region) for end in ends)
+        then = (_movement(each) for each in pictures if each is not None)
+        return min((_deviation(now, each) for each in then), default=math.inf)
 
-    def _ends(self, place: int) -> Iterator[float]:
+    def _ends(self, place: int) -> NDArray[np.float64]:
         """When moments ended of which this is about the last frame, seconds."""
         time, after = self._footage.times[place : place + 2]
-        for off in _OFF:
-            yield float(time + off * (after - time))
+        return np.asarray(time + _OFF * min(after - time, _PACE))
+
+    def _recent(self) -> NDArray[np.float64]:
+        """When moments ended that are not as old as a repetition, seconds."""
+        times, time = self._footage.times, self._looks[-1].time
+        first, end = np.searchsorted(times, [time - LEAST_LAG, time - _RECENT])
+        return times[first:end]
 
     def _remember(self, frame: _Frame) -> None:
         if self._footage.full:
@@ -234,9 +257,8 @@ class Repetition:
 
 
 def _movement(pictures: Pictures) -> Pictures:
-    """What moves in pictures: their differences to their mean. Light is none that is everywhere."""
-    even = pictures - pictures.mean(axis=(1, 2), keepdims=True)
-    return np.asarray(even - even.mean(axis=0), np.float32)
+    """What moves in pictures: their differences to their mean."""
+    return np.asarray(pictures - pictures.mean(axis=0), np.float32)
 
 
 def _deviation(now: Pictures, then: Pictures) -> float:
