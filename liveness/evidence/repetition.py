@@ -47,8 +47,8 @@ _LEAST_MOVEMENT = 0.5
 # Seconds between a moment and its repetition at least: nearer ones are alike in everybody.
 LEAST_LAG = 2.0
 # By how much a movement must differ from those that ended so many seconds before and earlier: light
-# that pulsates and a steady drift are as they were just before, and tell nothing. Of loops of people
-# none was lost by it, and of people beside lamps and fans nearly all were spared.
+# that pulsates and a steady drift are as they were just before, and tell nothing. No loop of people
+# was lost by it, and nearly all people beside lamps and fans were spared.
 _LEAST_NOVELTY = 0.35
 _RECENT = 0.4
 # A moment is what is compared: looks of so many seconds at least, and so many where few frames
