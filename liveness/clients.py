@@ -37,7 +37,7 @@ class Client:
 class Visit:
     """Who sent a picture: `clients[0]` answers, and all of them remember it.
 
-    `cookie`: to be given to a client that came without one.
+    `cookie`: to be given to the client, again if it had one; None for one that names a session.
     """
 
     clients: tuple[Client, ...]
@@ -74,22 +74,25 @@ class Clients:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def visit(self, session: str | None, cookie: str | None, address: str, now: float) -> Visit:
+    def visit(
+        self, session: str | None, cookie: str | None, address: str | None, now: float
+    ) -> Visit:
         """Find the client of a request, or make it.
 
         A session's name that the client chose comes first, then its cookie, then its address, for
-        clients that keep no cookies. A client that brings none yet gets one, which remembers what
-        this request showed and nothing that others at the same address did. A cookie that this
-        server does not know, or no longer, stands for nobody: nobody can choose another's.
+        clients that keep no cookies; None for one that is known to keep them. A client that brings
+        none yet gets one, which remembers what this request showed and nothing that others at the
+        same address did. A cookie that this server does not know, or no longer, stands for nobody:
+        nobody can choose another's.
         """
         self._sweep(now)
         if session is not None:
             return Visit((self._touch(("session", session), NAMED_LIFETIME, now),))
         known = None if cookie is None else self._entries.get(("cookie", cookie))
         if cookie is not None and known is not None and not known.is_over(now):
-            return Visit((self._touch(("cookie", cookie), NAMED_LIFETIME, now),))
+            return Visit((self._touch(("cookie", cookie), NAMED_LIFETIME, now),), cookie)
         fresh = self._mint()
-        if cookie is not None:
+        if cookie is not None or address is None:
             return Visit((self._touch(("cookie", fresh), NAMED_LIFETIME, now),), fresh)
         clients = (
             self._touch(("address", address), ADDRESS_LIFETIME, now),

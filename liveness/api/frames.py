@@ -92,10 +92,10 @@ def _frames_error(message: str) -> dict[str, Any]:
 @seed_call("process-frame", _frame_error)
 async def process_frame(request: web.Request) -> web.Response:
     """Tell whether one picture meets a challenge."""
-    arrived = now()
     stills = request.app[STILLS]
     with tray_of(request) as tray:
         body = await _body(request, MAX_FRAME, tray)
+        arrived = now()  # on a slow line long after the request began
         wanted = await tray.work(partial(_parse, FrameRequest, body))
         await settle(request, wanted.session, body)
         challenge = _challenge(wanted)
@@ -123,7 +123,7 @@ async def liveness_detection(request: web.Request) -> web.Response:
     Those for `blink` are the successive pictures of one run, and one blink meets them all; so does
     one that process-frame has just seen of this client.
     """
-    arrived = now()
+    began = now()  # all the pictures of a check may take longer than a blink is remembered
     stills = request.app[STILLS]
     with tray_of(request) as tray:
         body = await _body(request, MAX_FRAMES, tray)
@@ -136,11 +136,11 @@ async def liveness_detection(request: web.Request) -> web.Response:
         for number, frame in enumerate(wanted.frames, start=1):
             job = partial(_look, frame, stills.registry, number * _INTERVAL, f"Frame {number}: ")
             shown.append(await tray.work(job))
-    found = visit(request, wanted.session, arrived)
+    found = visit(request, wanted.session, began)
     run = Run()
     for challenge, seen in zip(challenges, shown, strict=True):
         _follow(run, seen, asked=challenge is Challenge.BLINK)
-    blinked = run.has_blinked or found.clients[0].run.blinked(arrived)
+    blinked = run.has_blinked or found.clients[0].run.blinked(began)
     results = [
         _result(challenge, _judge(challenge, seen, blinked=blinked))
         for challenge, seen in zip(challenges, shown, strict=True)

@@ -28,6 +28,9 @@ COOKIE = "liveness_client"
 SEND_TIMEOUT = 30.0
 """Seconds a client may take to send its pictures: a telephone's on a slow line."""
 
+_MOST_TOLD = 128
+"""Characters of a header by which clients are told apart."""
+
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Shape = Callable[[str], dict[str, Any]]
 """Makes the seed's body of an error out of a sentence."""
@@ -144,11 +147,23 @@ def tray_of(request: web.Request) -> AbstractContextManager[Tray]:
 def visit(request: web.Request, session: str | None, arrived: float) -> Visit:
     """Find whoever sent a request."""
     clients = request.app[STILLS].clients
-    return clients.visit(session, request.cookies.get(COOKIE), address(request), arrived)
+    return clients.visit(session, request.cookies.get(COOKIE), _sender(request), arrived)
+
+
+def _sender(request: web.Request) -> str | None:
+    """What a client without cookies is known by; None for our own pages, which will keep theirs.
+
+    Pages of other origins keep none, as these calls are made without credentials. Their origins and
+    browsers tell some of those apart who share an address.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return None
+    told = (request.headers.get(name, "")[:_MOST_TOLD] for name in (hdrs.ORIGIN, hdrs.USER_AGENT))
+    return "\n".join((address(request), *told))
 
 
 def remember(request: web.Request, response: web.Response, found: Visit) -> web.Response:
-    """Give a client that has none its cookie."""
+    """Give a client its cookie, to be kept from now."""
     if found.cookie is not None:
         response.set_cookie(
             COOKIE,

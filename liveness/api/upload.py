@@ -68,7 +68,6 @@ class NoFace(InvalidBody):
 @seed_call("upload", _error)
 async def upload(request: web.Request) -> web.Response:
     """Score the face of a picture, and answer with the average of this client's last scores."""
-    arrived = now()
     stills = request.app[STILLS]
     if stills.registry.sight.classifier is None:
         raise ModelMissing("There is no anti-spoof model on this server")
@@ -76,6 +75,7 @@ async def upload(request: web.Request) -> web.Response:
         if request.content_type != "multipart/form-data":
             raise WrongType("Send a form (multipart/form-data) with a file named picture")
         body = await read_body(request, MAX_UPLOAD, SEND_TIMEOUT, tray.hold)
+        arrived = now()
         form = await _read_form(request, body)
         if form.picture is None:
             raise InvalidBody("The form has no file named picture")

@@ -47,9 +47,7 @@ def detect(luma: Luma, longest_side: int, least_score: float = 0.0) -> list[Dete
     """
     picture = luma.picture
     reduction = min(1.0, longest_side / max(picture.shape))
-    found = [
-        _enlarge(each, 1 / reduction) for each in _run(_reduce(picture, reduction), least_score)
-    ]
+    found = [_enlarge(each, 1 / reduction) for each in _run(picture, reduction, least_score)]
     return sorted(found, key=lambda each: each.region.side, reverse=True)
 
 
@@ -62,7 +60,7 @@ def detect_around(luma: Luma, region: Region, least_score: float = 0.0) -> Detec
     if min(cut.shape) < region.side / 2:
         return None
     reduction = _FOLLOWED_SIDE / region.side
-    found = _run(_reduce(cut, reduction), least_score)
+    found = _run(cut, reduction, least_score)
     if not found:
         return None
     best = _enlarge(max(found, key=lambda each: each.score), 1 / reduction)
@@ -81,10 +79,11 @@ def _reduce(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
     )
 
 
-def _run(picture: NDArray[np.uint8], least_score: float) -> list[Detection]:
-    if min(picture.shape) < _WINDOW:
+def _run(picture: NDArray[np.uint8], reduction: float, least_score: float) -> list[Detection]:
+    """Find faces in a reduced picture, which may be too narrow for any."""
+    if min(picture.shape) * reduction < _WINDOW:
         return []
-    boxes, scores, _ = _LOCAL.detector.run(picture, 0, least_score)
+    boxes, scores, _ = _LOCAL.detector.run(_reduce(picture, reduction), 0, least_score)
     return [
         Detection(
             Region(

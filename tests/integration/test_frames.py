@@ -159,6 +159,54 @@ async def test_browsers_are_told_apart_by_their_cookies(
     assert not second["success"]
 
 
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://other.example"},
+        {"User-Agent": "another browser"},
+    ],
+)
+async def test_a_first_picture_is_not_answered_by_anothers_at_the_same_address(
+    client: ClientSession, poser: Poser, headers: dict[str, str]
+) -> None:
+    assert await blink(client, poser) == [False, False, True]
+    _, body = await ask(client, FRAME, json=poser.frame("blink"), headers=headers)
+    assert not body["success"], "another's blink"
+    assert (await ask(client, FRAME, json=poser.frame("blink")))[1]["success"]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_a_page_of_another_origin_keeps_no_cookies_and_blinks_all_the_same(
+    client: ClientSession, poser: Poser
+) -> None:
+    client.headers.update({"Sec-Fetch-Site": "cross-site", "Origin": "https://other.example"})
+    assert await blink(client, poser) == [False, False, True]
+
+
+async def test_a_blink_is_remembered_on_a_slow_line(
+    client: ClientSession, poser: Poser, clock: Clock
+) -> None:
+    """A check of all pictures takes longer to arrive than it is."""
+
+    async def slowly(body: dict[str, Any], seconds: float) -> AsyncIterator[bytes]:
+        packed = json.dumps(body).encode()
+        yield packed[:100]
+        await asyncio.sleep(0.05)
+        clock.time += seconds
+        yield packed[100:]
+
+    kind = {"Content-Type": "application/json"}
+    for closure in (0.0, 1.0, 0.0):
+        sent = slowly(poser.frame("blink", closure=closure), 2)
+        _, body = await ask(client, FRAME, data=sent, headers=kind)
+    assert body["success"]
+    check = {"frames": [poser.frame("front"), poser.frame("blink")]}
+    _, body = await ask(client, FRAMES, data=slowly(check, 10), headers=kind)
+    assert body["success"], body
+
+
 async def test_the_cookie_is_for_this_server_alone(client: ClientSession, poser: Poser) -> None:
     async with client.post(FRAME, json=poser.frame("front")) as response:
         cookie = response.headers["Set-Cookie"]

@@ -8,13 +8,15 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from liveness.api.seeds import STILLS, Stills
 from liveness.clients import MOST_CLIENTS
@@ -24,6 +26,8 @@ from tests.stills import FRAME, FRAMES, UPLOAD, Poser
 
 STATUSES = {200, 400, 408, 413, 415, 503}
 MEBIBYTE = 2**20
+SIDES = st.integers(0, 16).flatmap(lambda bits: st.integers(2**bits, 2 ** (bits + 1)))
+MOST_AREA = 2_000_000  # pixels: larger ones only take longer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:PIL"),  # as `pictures` has it outside of tests
@@ -113,6 +117,20 @@ def test_damaged_pictures(running: Running, picture: bytes, seed: int) -> None:
     in_shape(FRAME, running.post(FRAME, frame, "application/json"))
     form = multipart(content)
     in_shape(UPLOAD, running.post(UPLOAD, form, "multipart/form-data; boundary=x"))
+
+
+@fuzzed
+@given(width=SIDES, height=SIDES)
+@example(width=20_000, height=32)
+@example(width=32, height=60_000)
+def test_pictures_of_any_shape(running: Running, width: int, height: int) -> None:
+    assume(width * height <= MOST_AREA)
+    packed = BytesIO()
+    Image.new("L", (width, height), 90).save(packed, "PNG")
+    form = multipart(packed.getvalue())
+    answer = running.post(UPLOAD, form, "multipart/form-data; boundary=x")
+    in_shape(UPLOAD, answer)
+    assert answer[0] == 400, "there is no face"
 
 
 @fuzzed

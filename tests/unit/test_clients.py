@@ -19,7 +19,7 @@ def test_cookies_are_made_as_told() -> None:
     clients = Clients(mint=iter(("first", "second")).__next__)
     assert clients.visit(None, None, HERE, 0.0).cookie == "first"
     assert clients.visit(None, "unknown", HERE, 0.0).cookie == "second"
-    assert clients.visit(None, "second", HERE, 0.0).cookie is None
+    assert clients.visit(None, "second", HERE, 0.0).cookie == "second", "to be kept for longer"
 
 
 def test_without_cookies_the_address_tells() -> None:
@@ -38,9 +38,18 @@ def test_a_cookie_remembers_its_own_first_picture_and_nobody_elses() -> None:
     for client in mine.clients:
         client.scores.add(0.9)
     again = clients.visit(None, mine.cookie, HERE, 2.0)
-    assert again.cookie is None
+    assert again.cookie == mine.cookie
     assert again.clients[0].scores.average == 0.9
     assert clients.visit(None, mine.cookie, THERE, 3.0).clients == again.clients
+
+
+def test_who_keeps_cookies_is_never_taken_for_another_at_the_same_address() -> None:
+    clients = Clients()
+    other = clients.visit(None, None, HERE, 0.0)
+    first = clients.visit(None, None, None, 1.0)
+    assert not set(first.clients) & set(other.clients)
+    assert not set(clients.visit(None, None, None, 2.0).clients) & set(first.clients)
+    assert clients.visit(None, first.cookie, None, 3.0).clients == first.clients
 
 
 def test_nobody_chooses_a_cookie() -> None:

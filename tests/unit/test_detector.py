@@ -50,3 +50,8 @@ def test_nothing_is_found_where_no_face_is() -> None:
 )
 def test_a_region_at_or_over_the_edge_is_no_error(region: Region) -> None:
     detect_around(scene(), region)
+
+
+@pytest.mark.parametrize("shape", [(4, 2560), (20_000, 33), (1, 1), (79, 2000)])
+def test_pictures_too_narrow_for_a_face_are_no_error(shape: tuple[int, int]) -> None:
+    assert detect(Luma(np.full(shape, 90, np.uint8), shape[1]), 320) == []
