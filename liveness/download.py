@@ -11,6 +11,7 @@ import structlog
 
 from liveness.errors import LivenessError, ModelUnwritable
 from liveness.fetch import Limits, fetch
+from liveness.models import sha256_of
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks for a file that another process has fetched."""
@@ -78,6 +79,7 @@ class Download:
         self._task: asyncio.Task[None] | None = None
         self._follower: asyncio.Task[None] | None = None
         self._in_use = target.exists()
+        self._unusable = False
 
     async def join(self) -> Status:
         """Wait for the download, which begins if there is none; raises why it failed.
@@ -98,8 +100,9 @@ class Download:
     async def _follow(self) -> None:
         while not self._in_use:
             await asyncio.sleep(LOOK_INTERVAL)
-            # What failed once is for whoever asks to try again.
-            if self.status.state is State.IDLE and self._target.exists():
+            waits = self.status.state in {State.IDLE, State.FAILED}
+            # A file that was of no use is for whoever asks to try again.
+            if waits and not self._unusable and self._target.exists():
                 with suppress(LivenessError):  # is kept, and logged
                     await self.join()
 
@@ -117,7 +120,8 @@ class Download:
             if not self._target.exists():
                 log.info("downloading weights", name=self._target.name)
                 await fetch(self._url, self._target, progress=self._tell, limits=self._limits)
-                log.info("weights downloaded", name=self._target.name)
+                digest = await asyncio.to_thread(sha256_of, self._target)
+                log.info("weights downloaded", name=self._target.name, sha256=digest)
                 self._in_use = False
             if not self._in_use:
                 await self._use(self._target)
@@ -133,6 +137,7 @@ class Download:
             self.status.state = State.DONE
 
     def _fail(self, error: LivenessError) -> None:
+        self._unusable = self._target.exists()
         log.warning("weights not downloaded", code=error.code, detail=error.detail)
         self.status.state = State.FAILED
         self.status.error = error

@@ -29,6 +29,9 @@ MOST_PIXELS = 25_000_000
 LEAST_SIDE = 32
 """Pixels. No face is found below 80 either; but that is told as one that is not there."""
 
+MOST_READS = 30_000
+"""Of a picture's bytes: each of its parts takes two or three. 10 MB in parts of 4 KB take 8000."""
+
 LONGEST_SIDE = 1280
 """Pixels to which larger pictures are reduced: as large as video comes, and no face needs more."""
 
@@ -84,6 +87,24 @@ class Picture:
         return Luma.of(self.frame)
 
 
+class _Content(BytesIO):
+    """A picture's bytes, for readers that work through its parts in Python.
+
+    A picture of nothing but empty parts would keep them, and all else, busy for seconds.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on; raises `OSError` when that is asked too often."""
+        self._reads += 1
+        if self._reads > MOST_READS:
+            raise OSError("too many parts")
+        return super().read(size)
+
+
 def read_picture(content: bytes) -> Picture:
     """Unpack a picture; raises `InvalidPicture`, and `TooLarge` before anything is unpacked."""
     if len(content) > MOST_BYTES:
@@ -110,7 +131,7 @@ def read_picture(content: bytes) -> Picture:
 
 def _open(content: bytes) -> ImageFile:
     """Read the header, and no more. The readers' classes are taken directly, one a format."""
-    file = BytesIO(content)
+    file = _Content(content)
     if content.startswith(_JPEG):
         return _checked(JpegImageFile(file))
     if content.startswith(_PNG):

@@ -19,7 +19,7 @@ Descriptor = NDArray[np.float64]
 
 MOST_DISTANCE = 0.55
 """From the mean of a person's first descriptors. Faces of one person, frontal or turned, came to
-.44 at the most here and to .53 in a larger set; of other people one pair in twenty is nearer, and
+.45 at the most here and to .53 in a larger set; of other people one pair in twenty is nearer, and
 far more among people who look alike: family, rendered heads (one pair in three)."""
 
 _TEMPLATE = 3

@@ -27,7 +27,7 @@ def main(options: Options) -> int:
     """Train, and tell what came of it; returns the exit status."""
     try:
         report = train(options)
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it
         return 1
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from liveness.api.http import REGISTRY
 from liveness.download import Download, State
-from liveness.errors import ModelUnwritable, SourceUnreachable
+from liveness.errors import DownloadUnfit, LivenessError, ModelUnwritable, SourceUnreachable
 from liveness.fetch import Limits
 from liveness.models import GTX_FILE, find_landmark_weights
 from liveness.prepare import main
@@ -174,6 +174,44 @@ async def test_what_another_process_has_fetched_is_used(
     assert used.empty(), "once"
     assert (one.status.state, other.status.state) == (State.DONE, State.IDLE)
     await one.close()
+
+
+async def test_so_it_is_after_a_download_of_its_own_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
+    used: asyncio.Queue[Path] = asyncio.Queue()
+    target = tmp_path / "weights.dat"
+    download = Download("http://127.0.0.1:1/none", target, used.put, Limits(attempts=1))
+    download.follow()
+    with pytest.raises(LivenessError):
+        await download.join()
+    target.write_bytes(predictor())
+    async with asyncio.timeout(5):
+        assert await used.get() == target
+    await asyncio.sleep(0.05)
+    assert download.status.state is State.DONE
+    assert download.status.error is None
+    await download.close()
+
+
+async def test_a_file_of_no_use_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
+    tried: list[Path] = []
+
+    async def use(path: Path) -> None:
+        tried.append(path)
+        raise DownloadUnfit
+
+    target = tmp_path / "weights.dat"
+    download = Download("http://127.0.0.1:1/none", target, use)
+    download.follow()
+    target.write_bytes(b"nothing")
+    await asyncio.sleep(0.3)
+    assert tried == [target]
+    await download.close()
 
 
 async def test_progress_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -199,7 +199,7 @@ async def test_a_blink_is_remembered_on_a_slow_line(
 
     kind = {"Content-Type": "application/json"}
     for closure in (0.0, 1.0, 0.0):
-        sent = slowly(poser.frame("blink", closure=closure), 2)
+        sent = slowly(poser.frame("blink", closure=closure), 2.5)
         _, body = await ask(client, FRAME, data=sent, headers=kind)
     assert body["success"]
     check = {"frames": [poser.frame("front"), poser.frame("blink")]}

@@ -222,3 +222,50 @@ def test_damaged_pictures_are_read_or_refused(content: bytes, seed: int) -> None
 def test_noise_is_refused(noise: bytes, head: bytes) -> None:
     with pytest.raises(LivenessError):
         read_picture(head + noise)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Pack a part of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def in_small_parts(content: bytes, size: int) -> bytes:
+    """A PNG whose pixels are in parts of so many bytes."""
+    place, parts, pixels = 8, [content[:8]], b""
+    while place < len(content):
+        (length,) = struct.unpack(">I", content[place : place + 4])
+        kind, body = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
+        if kind == b"IDAT":
+            pixels += body
+        elif kind == b"IEND":
+            parts += [chunk(b"IDAT", pixels[at : at + size]) for at in range(0, len(pixels), size)]
+        if kind != b"IDAT":
+            parts.append(chunk(kind, body))
+        place += 12 + length
+    return b"".join(parts)
+
+
+def noisy_png(side: int) -> bytes:
+    pixels = np.random.default_rng(1).integers(0, 255, (side, side, 3), np.uint8)
+    return packed(Image.fromarray(pixels), "PNG")
+
+
+def test_pictures_in_many_parts_are_read() -> None:
+    content = in_small_parts(noisy_png(1000), 4096)
+    assert read_picture(content).width == 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        in_small_parts(noisy_png(200), 4),
+        packed(marked(), "PNG")[:33] + 40_000 * chunk(b"teST", b""),
+        b"\xff\xd8" + 40_000 * b"\xff\xfe\x00\x02" + packed(marked(), "JPEG")[2:],
+        b"\xff\xd8" + 40_000 * b"\xff" + packed(marked(), "JPEG")[3:],
+    ],
+    ids=["PNG in parts of four bytes", "PNG of nothing", "JPEG of comments", "JPEG of fill"],
+)
+def test_pictures_of_little_but_parts_are_refused(content: bytes) -> None:
+    """They would take a thread, and Python's lock, for as long as their sender likes."""
+    with pytest.raises(InvalidPicture):
+        read_picture(content)
