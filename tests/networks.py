@@ -7,18 +7,25 @@ import onnx
 from onnx import TensorProto, helper
 
 
-def write_onnx(path: Path, width: int, height: int, *, layout: str = "NCHW") -> Path:
-    """Write a network that gives the mean of each channel, in the order in which they come."""
+def write_onnx(
+    path: Path, width: int, height: int, *, layout: str = "NCHW", outputs: int = 1
+) -> Path:
+    """Write a network that gives the mean of each channel, in the order in which they come.
+
+    `outputs`: how often it gives them.
+    """
     planes = layout == "NCHW"
     shape = [1, 3, height, width] if planes else [1, height, width, 3]
-    node = helper.make_node(
-        "ReduceMean", ["input"], ["means"], axes=[2, 3] if planes else [1, 2], keepdims=0
-    )
+    axes = [2, 3] if planes else [1, 2]
+    names = [f"means{number}" for number in range(outputs)]
     graph = helper.make_graph(
-        [node],
+        [
+            helper.make_node("ReduceMean", ["input"], [name], axes=axes, keepdims=0)
+            for name in names
+        ],
         "means",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("means", TensorProto.FLOAT, [1, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in names],
     )
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)

@@ -62,7 +62,7 @@ class Output(StrEnum):
 class Network(BaseModel):
     """One network of a card: its file, its input, its output."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     file: str = Field(pattern=r"\.(onnx|tflite)$")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,10 +132,10 @@ class _Onnx:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
-            (given,) = self._session.get_inputs()
+            self._input = _only("input", self._session.get_inputs()).name
+            _only("output", self._session.get_outputs())
         except Exception as error:  # its exceptions have no common class of their own
             raise ModelCorrupt(f"ONNX Runtime cannot take {path}: {error}") from error
-        self._input = given.name
 
     def run(self, pixels: Numbers) -> Numbers:
         try:
@@ -156,8 +157,8 @@ class _Tflite:
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._interpreter.allocate_tensors()
-            (self._given,) = self._interpreter.get_input_details()
-            self._result = self._interpreter.get_output_details()[0]
+            self._given = _only("input", self._interpreter.get_input_details())
+            self._result = _only("output", self._interpreter.get_output_details())
         except (ValueError, RuntimeError) as error:
             raise ModelCorrupt(f"LiteRT cannot take {path}: {error}") from error
 
@@ -167,6 +168,12 @@ class _Tflite:
             self._interpreter.set_tensor(self._given["index"], _quantised(pixels, self._given))
             self._interpreter.invoke()
             return _plain(self._interpreter.get_tensor(self._result["index"]), self._result)
+
+
+def _only(what: str, found: Sequence[Any]) -> Any:
+    if len(found) != 1:
+        raise ValueError(f"it has {len(found)} {what}s and not one")
+    return found[0]
 
 
 def _quantised(values: Numbers, details: dict[str, Any]) -> NDArray[Any]:

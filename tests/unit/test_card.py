@@ -48,6 +48,7 @@ def test_a_card_says_how_its_network_is_fed(tmp_path: Path) -> None:
         ('"NHWC"', '"CHWN"', "layout"),
         ("deviation = 127.5", "deviation = [1, 0, 1]", "divides by zero"),
         ("deviation = 127.5", 'deviation = "much"', "deviation"),
+        ("deviation = 127.5", "deviation = inf", "finite"),
         ("small.onnx", "../../etc/small.onnx", "beside the card"),
         ("small.onnx", "small.exe", "file"),
         ("live = 0", "live = 2", "classes 0 and 1"),

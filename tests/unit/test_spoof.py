@@ -162,6 +162,8 @@ def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"nothing")
         with pytest.raises(ModelCorrupt, match="cannot take"):
             model(tmp_path / name)
+    with pytest.raises(ModelCorrupt, match="2 outputs and not one"):
+        model(write_onnx(tmp_path / "two.onnx", 32, 24, outputs=2))
 
 
 def test_only_one_face_that_looks_here_is_scored() -> None:
