@@ -9,7 +9,7 @@ codec's; of people, however still they sit, it is their movement.
 An encoder that takes noise away mixes each picture with those before, and so the end of a round
 into the next one's beginning. What is mixed in stands still: it hides where a face is, not how it
 moves. So a moment that is near to an earlier one is a repetition too if the face moves as it did
-then. No movement is one that has been there just before as well: so does light that pulsates.
+then, and has not just before: light that pulsates does.
 """
 
 import math
@@ -179,23 +179,16 @@ class Repetition:
         return len(looks) >= _LEAST_LOOKS and time - looks[0].time >= _MOMENT
 
     def _repeated(self, region: Region, scale: float) -> bool:
-        """Whether the moment was there before. `region`: of thumbnails, where movement counts.
-
-        Only at the nearest place: a recording's is its own, and people have none that counts.
-        """
+        """Whether the moment was there before. `region`: of thumbnails, where movement counts."""
         # Movement looks like noise: the stillest look knows best.
         noise = min(_MOST_NOISE**2, *(look.noise for look in self._looks))
         places, distances = self._matches((MOST_DIFFERENCE_MOVING * scale) ** 2 + noise)
         if not places.size:
             return False
         nearest = int(distances.argmin())
-        near = bool(distances[nearest] <= (MOST_DIFFERENCE * scale) ** 2 + noise)
-        now = _movement(np.stack([look.picture(region) for look in self._looks]))
-        if np.square(now).mean() < _LEAST_MOVEMENT**2:
-            return near
-        ends = self._ends(int(places[nearest]))
-        alike = near or self._deviation(now, region, ends) <= MOST_DEVIATION
-        return alike and self._deviation(now, region, self._recent()) >= _LEAST_NOVELTY
+        if distances[nearest] <= (MOST_DIFFERENCE * scale) ** 2 + noise:
+            return True
+        return self._moves_as_at(int(places[nearest]), region)
 
     def _matches(self, most: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Which frames end a moment whose mean squared distance is at most `most`, and theirs."""
@@ -225,6 +218,15 @@ class Repetition:
         off = np.abs(known[around] - times)
         near = np.where(off <= _MOST_OFF * pace, look.distances[around], np.inf)
         return np.asarray(near.min(axis=0), np.float64)
+
+    def _moves_as_at(self, place: int, region: Region) -> bool:
+        """Whether the face moves as it did until about that frame, and has not just before."""
+        now = _movement(np.stack([look.picture(region) for look in self._looks]))
+        if np.square(now).mean() < _LEAST_MOVEMENT**2:
+            return False
+        if self._deviation(now, region, self._ends(place)) > MOST_DEVIATION:
+            return False
+        return self._deviation(now, region, self._recent()) >= _LEAST_NOVELTY
 
     def _deviation(self, now: Pictures, region: Region, ends: NDArray[np.float64]) -> float:
         """By how much a movement differs at least from those that ended then."""

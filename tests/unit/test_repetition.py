@@ -109,6 +109,13 @@ def test_a_loop_is_found_although_frames_are_missing() -> None:
     assert 4 <= when <= 5.3
 
 
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.6])
+def test_a_shorter_loop_is_found_when_it_is_old_enough(seconds: float) -> None:
+    when = found(looped(person(1), seconds), times(8, 30))
+    assert when is not None
+    assert LEAST_LAG <= when <= LEAST_LAG + seconds + 1
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_an_encoder_mixes_into_the_second_round_does_not_hide_it(seed: int) -> None:
     """It stands still, and the face moves as before."""
