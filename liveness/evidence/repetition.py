@@ -70,9 +70,12 @@ _EXPOSURE = 0.058
 _MOST_NOISE = 0.28
 # How far round the face is compared, in shares of its box to each side: hair, neck and shoulders.
 _AROUND = 0.2
-# By how many frames a moment may have ended before or after the frame that is nearest to its end:
-# means of two frames lie half-way.
-_OFF = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+# By how many frames a moment may have ended before or after the frame that is nearest to its end,
+# the likeliest first: means of two frames lie half-way.
+_OFF = np.array([-0.5, -1.0, 0.0, 0.5, 1.0])
+# The deviation that half a frame makes at the most: what differs by more there is not looked at in
+# the other places, which is nearly all.
+_FAR = 0.7
 
 Pictures = NDArray[np.float32]
 """(looks, rows, columns) float32: a part of the thumbnails of a moment."""
@@ -89,13 +92,14 @@ class _Frame:
 
 
 class _Look:
-    """The mean of a few frames, and its mean squared distances to all that was remembered."""
+    """The mean of a few frames; its noise, and its mean squared distances to all before."""
 
     def __init__(self, frames: deque[_Frame], footage: Footage, region: Region) -> None:
         self._frames = tuple(frames)
         signatures = [frame.signature for frame in frames]
         mean = np.asarray(sum(signatures[1:], signatures[0]) / len(frames), np.float32)
         self.distances = footage.distances(mean, region)
+        self.noise = self._noise()
 
     @property
     def time(self) -> float:
@@ -107,8 +111,7 @@ class _Look:
         """Of all frames, seconds."""
         return sum(frame.time for frame in self._frames) / len(self._frames)
 
-    @property
-    def noise(self) -> float:
+    def _noise(self) -> float:
         """What noise adds to the mean squared distance of two looks; 0 where it is unknown.
 
         Two frames differ by twice a frame's noise, two means of n frames by an nth of that.
@@ -198,7 +201,7 @@ class Repetition:
         end = int(np.searchsorted(times, newest.time - LEAST_LAG, "right"))
         places = np.flatnonzero(newest.distances[:end] <= limit)
         sums = newest.distances[places].astype(np.float64)
-        for look in list(self._looks)[-2::-1]:
+        for look in list(self._looks)[:-1]:  # the oldest is the most unlike the newest
             if not places.size:
                 break
             sums = sums + self._nearby(look, times[places] - (newest.time - look.time))
@@ -224,7 +227,11 @@ class Repetition:
         now = _movement(np.stack([look.picture(region) for look in self._looks]))
         if np.square(now).mean() < _LEAST_MOVEMENT**2:
             return False
-        if self._deviation(now, region, self._ends(place)) > MOST_DEVIATION:
+        ends = self._ends(place)
+        likeliest = self._deviation(now, region, ends[:1])
+        if likeliest > _FAR:
+            return False
+        if min(likeliest, self._deviation(now, region, ends[1:])) > MOST_DEVIATION:
             return False
         return self._deviation(now, region, self._recent()) >= _LEAST_NOVELTY
 
