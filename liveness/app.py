@@ -33,7 +33,7 @@ from liveness.keys import KeyFolder
 from liveness.loading import digests, load_describer, load_landmarker, load_spoof_model
 from liveness.measuring import warm
 from liveness.metrics import Metrics
-from liveness.models import GTX_FILE, Weights, find_landmark_weights
+from liveness.models import GTX_FILE, Weights
 from liveness.registry import Registry
 from liveness.relay import Relay
 from liveness.rtc.decoding import DecodingThreads
@@ -43,7 +43,6 @@ from liveness.seat import Seat
 from liveness.settings import Settings
 from liveness.sight import Sight
 from liveness.store.opening import open_store
-from liveness.vision.landmarks import Landmarker
 
 log = structlog.get_logger(__name__)
 
@@ -135,10 +134,11 @@ async def _load_models(app: web.Application) -> None:
         board=board,
     )
 
-    async def use(path: Path) -> None:
-        landmarker = await asyncio.to_thread(Landmarker, path)
-        weights = await asyncio.to_thread(find_landmark_weights, settings.model_dir)
-        sight.landmarker, sight.weights = landmarker, others | digests(weights)
+    async def use(_path: Path) -> None:
+        load_landmarker.cache_clear()  # it knows what was there before
+        weights, sight.landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
+        sight.weights = others | digests(weights)
+        log.info("weights in use", name=weights.name, sha256=weights.sha256)
 
     app[DOWNLOAD] = Download(settings.model_url, settings.model_dir / GTX_FILE, use)
 

@@ -11,7 +11,6 @@ import structlog
 
 from liveness.errors import LivenessError, ModelUnwritable
 from liveness.fetch import Limits, fetch
-from liveness.models import sha256_of
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks for a file that another process has fetched."""
@@ -120,8 +119,7 @@ class Download:
             if not self._target.exists():
                 log.info("downloading weights", name=self._target.name)
                 await fetch(self._url, self._target, progress=self._tell, limits=self._limits)
-                digest = await asyncio.to_thread(sha256_of, self._target)
-                log.info("weights downloaded", name=self._target.name, sha256=digest)
+                log.info("weights downloaded", name=self._target.name)
                 self._in_use = False
             if not self._in_use:
                 await self._use(self._target)

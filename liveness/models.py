@@ -158,7 +158,7 @@ def find_landmark_weights(model_dir: Path) -> Weights:
     if chosen.exists():
         return _gtx(chosen)
     path = _packaged(LANDMARKS_FILE)
-    sha256 = sha256_of(path)
+    sha256 = _sha256(path)
     if sha256 != LANDMARKS_SHA256:
         raise ModelCorrupt(
             f"{path} has the SHA-256 {sha256}, not {LANDMARKS_SHA256}: "
@@ -173,7 +173,7 @@ def find_descriptor_weights() -> Weights:
     Raises `ModelMissing`, `ModelCorrupt`.
     """
     path = _packaged(DESCRIPTOR.name)
-    sha256 = sha256_of(path)
+    sha256 = _sha256(path)
     if sha256 != DESCRIPTOR.sha256:
         raise ModelCorrupt(
             f"{path} has the SHA-256 {sha256}, not {DESCRIPTOR.sha256}: "
@@ -219,7 +219,7 @@ def _gtx(path: Path) -> Weights:
         raise ModelCorrupt(f"{path} cannot be read: {error.strerror}") from error
     if not begins_well:
         raise ModelCorrupt(f"{path} is no dlib shape predictor; if it is still packed, unpack it")
-    return Weights(path, path.name, LANDMARKS_LICENCE, sha256_of(path), str(path.parent))
+    return Weights(path, path.name, LANDMARKS_LICENCE, _sha256(path), str(path.parent))
 
 
 def _packaged(name: str) -> Path:
@@ -236,7 +236,6 @@ def _packaged(name: str) -> Path:
     raise ModelMissing(f"{LANDMARKS_PACKAGE} has no {name}: reinstall it")
 
 
-def sha256_of(path: Path) -> str:
-    """Digest a file, in hexadecimal; raises `OSError`."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,6 +21,12 @@ from tests.stills import answer
 PATH = "/download-model"
 
 
+@pytest.fixture
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for what another process has fetched as often as a test can wait for."""
+    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
+
+
 @asynccontextmanager
 async def serving(source: Source, folder: Path, **more: object) -> AsyncIterator[ClientSession]:
     server = LivenessServer.of(model_url=source.url, model_dir=folder, **more)
@@ -157,10 +163,10 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
             await download.join()
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_what_another_process_has_fetched_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
     used: asyncio.Queue[Path] = asyncio.Queue()
     target = tmp_path / "weights.dat"
     one, other = (Download("http://127.0.0.1:1/none", target, used.put) for _ in range(2))
@@ -176,10 +182,10 @@ async def test_what_another_process_has_fetched_is_used(
     await one.close()
 
 
+@pytest.mark.usefixtures("looking_often")
 async def test_so_it_is_after_a_download_of_its_own_has_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
     used: asyncio.Queue[Path] = asyncio.Queue()
     target = tmp_path / "weights.dat"
     download = Download("http://127.0.0.1:1/none", target, used.put, Limits(attempts=1))
@@ -195,10 +201,26 @@ async def test_so_it_is_after_a_download_of_its_own_has_failed(
     await download.close()
 
 
+@pytest.mark.usefixtures("looking_often")
+async def test_a_broken_file_of_another_process_is_told_and_not_used(tmp_path: Path) -> None:
+    async with LivenessServer.of(model_dir=tmp_path) as server, ClientSession(server.url) as client:
+        before = server.app[REGISTRY].sight.landmarker
+        (tmp_path / GTX_FILE).write_bytes(predictor()[:100])
+        async with asyncio.timeout(5):
+            state = "idle"
+            while state in {"idle", "downloading"}:
+                await asyncio.sleep(0.02)
+                _, body = await answer(await client.get(f"{PATH}?status"))
+                state = body["state"]
+        assert state == "failed"
+        assert "cannot be used" in body["message"]
+        assert server.app[REGISTRY].sight.landmarker is before
+
+
+@pytest.mark.usefixtures("looking_often")
 async def test_a_file_of_no_use_is_tried_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("liveness.download.LOOK_INTERVAL", 0.02)
     tried: list[Path] = []
 
     async def use(path: Path) -> None:
