@@ -47,9 +47,11 @@ def worth_sending(sent: protocol.State | None, state: protocol.State) -> bool:
 
     Once all steps have passed, nothing more is sent: only the verdict follows.
     """
-    if sent is not None and _over(sent) and _over(state):
+    if sent is None:
+        return True
+    if _over(sent) and _over(state):
         return False
-    if sent is None or state.time - sent.time >= STATE_INTERVAL:
+    if state.time - sent.time >= STATE_INTERVAL:
         return True
     if _words(sent) != _words(state) or abs(state.progress - sent.progress) >= VISIBLE:
         return True

@@ -70,12 +70,9 @@ _EXPOSURE = 0.058
 _MOST_NOISE = 0.28
 # How far round the face is compared, in shares of its box to each side: hair, neck and shoulders.
 _AROUND = 0.2
-# By how many frames a moment may have ended before or after the frame that is nearest to its end,
-# the likeliest first: means of two frames lie half-way.
-_OFF = np.array([-0.5, -1.0, 0.0, 0.5, 1.0])
-# The deviation that half a frame makes at the most: what differs by more there is not looked at in
-# the other places, which is nearly all.
-_FAR = 0.7
+# By how many frames a moment may have ended before or after the frame that is nearest to its end:
+# means of two frames lie half-way.
+_OFF = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 Pictures = NDArray[np.float32]
 """(looks, rows, columns) float32: a part of the thumbnails of a moment."""
@@ -227,15 +224,11 @@ class Repetition:
         now = _movement(np.stack([look.picture(region) for look in self._looks]))
         if np.square(now).mean() < _LEAST_MOVEMENT**2:
             return False
-        ends = self._ends(place)
-        likeliest = self._deviation(now, region, ends[:1])
-        if likeliest > _FAR:
+        if self._least_deviation(now, region, self._ends(place)) > MOST_DEVIATION:
             return False
-        if min(likeliest, self._deviation(now, region, ends[1:])) > MOST_DEVIATION:
-            return False
-        return self._deviation(now, region, self._recent()) >= _LEAST_NOVELTY
+        return self._least_deviation(now, region, self._recent()) >= _LEAST_NOVELTY
 
-    def _deviation(self, now: Pictures, region: Region, ends: NDArray[np.float64]) -> float:
+    def _least_deviation(self, now: Pictures, region: Region, ends: NDArray[np.float64]) -> float:
         """By how much a movement differs at least from those that ended then."""
         middles = np.array([look.middle for look in self._looks])
         pictures = (self._footage.pictures(middles - middles[-1] + end, region) for end in ends)

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.integration.plain import create, reach, serving
-from tests.needed import missing
+from tests.needed import installed, missing
 
 CLIENT = Path(__file__).parent / "werift_client.mjs"
 WERIFT = "werift@0.25.2"
@@ -64,14 +64,13 @@ async def test_ffmpeg_publishes() -> None:
 @pytest.fixture(scope="session")
 def werift() -> Path:
     """Install the package once, among the caches; gives the client's script beside it."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        missing("node and npm are not installed")
+    installed("node", "nodejs")
+    npm = installed("npm", "npm")
     CACHE.mkdir(parents=True, exist_ok=True)
     if not (CACHE / "node_modules" / "werift").is_dir():
         options = ("--no-audit", "--no-fund", "--silent", "--prefix", str(CACHE))
         done = subprocess.run(  # noqa: S603 - npm itself, told what to install here
-            [str(npm), "install", *options, WERIFT], capture_output=True, text=True, check=False
+            [npm, "install", *options, WERIFT], capture_output=True, text=True, check=False
         )
         if done.returncode:
             missing(f"npm cannot install {WERIFT}: {done.stderr}")
