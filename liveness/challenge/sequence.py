@@ -104,6 +104,7 @@ class Sequence:
             self._interrupt()
             return self._progress(hint or Hint.NO_FACE)
         if self._prompt is None or time <= self._prompt + REACTION:
+            self._stray.settle(observation.face, time)
             return self._progress(self._machine.hint)
         return self._count(observation.face, time)
 

@@ -4,9 +4,9 @@
  */
 (() => {
   const POSES = '/poses.json'; // routed by the tests: where each pose lies in `/poses.jpg`
-  const REACTION_MS = 400;
   const SPEED = 7; // 1/s: a turn of 28 degrees takes about half a second
   const TURN = 28;
+  const INSIST_MS = 3000;
   const BLINK_MS = 220;
   const BLINK_PAUSE_MS = 1000;
   const SIDE = { right: -1, left: 1 };
@@ -16,7 +16,9 @@
     allowed: Infinity,
     /** Their camera gives no more pictures. */
     frozen: false,
-    /** Turns to the other side when asked to turn. */
+    /** After a prompt, milliseconds. */
+    reaction: 400,
+    /** Turns to the other side when asked to turn, looks ahead again, and so on. */
     contrary: false,
     /** The track, to be unplugged. */
     track: null,
@@ -42,9 +44,11 @@
   let yaw = 0;
   let blinked = -Infinity;
   const move = (now, seconds) => {
-    const acts = task.step < person.allowed && now - task.since > REACTION_MS;
+    const acting = now - task.since - person.reaction;
+    const acts = task.step < person.allowed && acting > 0;
     const side = (SIDE[task.challenge] ?? 0) * (person.contrary ? -1 : 1);
-    const straight = !acts || task.hint === 'look_straight';
+    const rests = person.contrary && acting % INSIST_MS > INSIST_MS / 2;
+    const straight = !acts || rests || task.hint === 'look_straight';
     if (acts && task.hint === 'turn_more') task.more = Math.min(5, task.more + 3 * seconds);
     const waits = task.challenge === 'front' && task.step >= person.allowed;
     const goal = waits ? TURN : straight ? 0 : side * (TURN + task.more);

@@ -107,7 +107,8 @@ async def test_with_the_keyboard_alone(liveness_server: LivenessServer, visit: V
 async def test_other_moves_end_the_check_and_it_can_be_tried_again(
     liveness_server: LivenessServer, visit: Visitor
 ) -> None:
-    visitor = await visit(liveness_server.url, behaviour={"contrary": True})
+    # Slow enough for a busy machine to have seen that the turn begins at the front.
+    visitor = await visit(liveness_server.url, behaviour={"contrary": True, "reaction": 900})
     page = visitor.page
     await visitor.start()
     await page.get_by_text("That was another move. Let\u2019s start over").wait_for()

@@ -18,13 +18,15 @@ from tests.people import BLANK, FRAME, Recording, a_face, a_thumbnail, observe
 FRONT, RIGHT, LEFT, BLINK = Challenge
 
 TARGETS = {RIGHT: -25.0, LEFT: 25.0}
+CONTRARY = {RIGHT: 25.0, LEFT: -25.0}
 
 
 class Person:
     """Does what the newest state asks, `reaction` seconds later."""
 
-    def __init__(self, reaction: float = 0.5) -> None:
+    def __init__(self, reaction: float = 0.5, targets: dict[Challenge, float] = TARGETS) -> None:
         self.reaction = reaction
+        self.targets = targets
         self.asked: tuple[int, Challenge] | None = None
         self.since = 0.0
         self.yaw = 0.0
@@ -35,7 +37,7 @@ class Person:
         doing = time - self.since - self.reaction
         challenge = self.asked[1] if self.asked else FRONT
         turned_too_soon = progress is not None and progress.hint is Hint.LOOK_STRAIGHT
-        target = TARGETS.get(challenge, 0.0) if doing > 0 and not turned_too_soon else 0.0
+        target = self.targets.get(challenge, 0.0) if doing > 0 and not turned_too_soon else 0.0
         self.yaw += max(-3.0, min(3.0, target - self.yaw))
         shut = challenge is BLINK and 0.6 < doing % 1.5 < 0.75
         return a_face(self.yaw, openness=0.4 if shut else 1.0)
@@ -131,6 +133,13 @@ def test_a_wrong_move_voids_what_has_passed_and_the_second_ends_it() -> None:
     assert seen[back].failure is None
     assert seen[-1].failure is Failure.WRONG_MOVES
     assert not sequence.results(len(seen) * FRAME)[1].passed
+
+
+@pytest.mark.parametrize("reaction", [0.2, 0.3, 0.5])
+def test_a_wrong_move_is_one_however_quickly_it_comes(reaction: float) -> None:
+    last, time, _ = live(Sequence(Plan([FRONT, LEFT])), Person(reaction, CONTRARY).face)
+    assert last.failure is Failure.WRONG_MOVES
+    assert time < 6
 
 
 def test_after_a_wrong_move_the_order_is_drawn_anew() -> None:

@@ -44,6 +44,13 @@ def test_one_swing_from_one_side_to_the_other_is_none() -> None:
     assert not strays(BLINK, [28, 18, 8, 2, -4, -12, -20, -26, -26, -15, 0])
 
 
+def test_a_turn_begins_from_where_the_face_was_before_it_counted() -> None:
+    stray = Stray(LEFT, Baseline())
+    for frame, yaw in enumerate(SETTLED):
+        stray.settle(a_face(yaw), frame * FRAME)
+    assert any(stray.update(a_face(-25), 0.4 + frame * FRAME) for frame in range(3))
+
+
 def test_it_starts_anew_after_an_interruption() -> None:
     stray = Stray(BLINK, Baseline())
     for frame, yaw in enumerate(SETTLED):
