@@ -16,6 +16,7 @@ OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
+MOUTH_CORNERS = (61, 291)  # own right, own left
 CHEEKS = (234, 454)  # the widest points of the face: own right, own left
 # Pairs (own right, own left) that lie level and symmetric in a straight face.
 PAIRS = ((234, 454), (33, 263), (133, 362), (61, 291), (172, 397))
@@ -26,6 +27,8 @@ RINGS = ((1.10, 0.14), (1.20, 0.30), (1.32, 0.46), (1.46, 0.58), (1.64, 0.66))
 LOOSE_RADIUS = (1.40, 1.75)  # the hair's outer part follows the head less and less between these
 NECK_LENGTH = 0.55  # face widths below the chin at which the neck stands still
 CROWN_LIFT = 0.48  # the skull rises above the forehead more than a ring around the face does
+SMILE = 0.05  # face widths by which a corner of the mouth goes outwards and up
+CHEEK_RADIUS = 0.12  # face widths about it that go along
 GRID = (17, 13)  # points over the picture that never move
 FOCAL_LENGTH = 5.1  # in face widths: a head 70 cm away from the lens
 
@@ -36,7 +39,8 @@ class Look:
 
     `yaw`, `pitch`, `roll`: degrees, signs as in `liveness.vision.observation.Pose`; roll turns in
     the picture's plane, after yaw, after pitch. `blink_right`, `blink_left`: closure of the
-    person's own eyes, 0 as photographed to 1 shut. `x`, `y`: the head's shift in pixels.
+    person's own eyes, 0 as photographed to 1 shut. `x`, `y`: the head's shift in pixels. `smile`:
+    1 smiles broadly, -1 has the corners of the mouth down, 0 is as photographed.
     """
 
     yaw: float = 0.0
@@ -46,6 +50,7 @@ class Look:
     blink_left: float = 0.0
     x: float = 0.0
     y: float = 0.0
+    smile: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,7 @@ class Head:
         points = self.points.copy()
         _shut(points, RIGHT_LIDS, look.blink_right)
         _shut(points, LEFT_LIDS, look.blink_left)
+        _smile(points[:FACE_POINTS], self.width, look.smile)
         rest_distance = self._focal_length + self.points[:, 2]
         moving, weights = self._moving, self.weights[self._moving]
         arms = points[moving] - self._pivot
@@ -221,3 +227,12 @@ def _shut(points: Floats, lids: Lids, closure: float) -> None:
     points[list(lids.brow), :2] += 0.10 * down
     points[list(lids.lower), :2] += 0.10 * up
     points[list(lids.pouch), :2] += 0.05 * up
+
+
+def _smile(face: Floats, width: float, smile: float) -> None:
+    """Draw the corners of the mouth outwards and up in place, and the cheeks along."""
+    corners = face[list(MOUTH_CORNERS)]
+    outwards = np.sign(corners[:, :1] - corners[:, :1].mean())
+    for corner, side in zip(corners, outwards, strict=True):
+        away = np.linalg.norm(face - corner, axis=1, keepdims=True) / (CHEEK_RADIUS * width)
+        face[:, :2] += np.exp(-(away**2)) * smile * SMILE * width * np.array([side[0], -1.0])

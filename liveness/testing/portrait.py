@@ -24,7 +24,7 @@ class Portrait:
     `picture`: (h, w, 3) uint8 BGR. `mesh`: (468 or more, 3) points of the MediaPipe face mesh in
     the picture's pixels, z away from the camera: its FaceMesh solution gives x, y and z, to be
     multiplied by width, height and width. `size`: (width, height) of the frames. `face`:
-    face width over the frame's shorter side.
+    face width over the frame's shorter side. `smile`: the expression, see `Look`.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class Portrait:
         *,
         size: tuple[int, int] = SIZE,
         face: float = FACE_SHARE,
+        smile: float = 0.0,
     ) -> None:
         width, height = size
         self.size = size
+        self.smile = smile
         enlarge = face * min(size) / Head.width_of(mesh)
         interpolation = cv2.INTER_AREA if enlarge < 1 else cv2.INTER_CUBIC
         enlarged = cv2.resize(picture, None, fx=enlarge, fy=enlarge, interpolation=interpolation)
@@ -51,7 +53,9 @@ class Portrait:
         self._background: dict[float, Picture] = {}
 
     @classmethod
-    def astronaut(cls, *, size: tuple[int, int] = SIZE, face: float = FACE_SHARE) -> "Portrait":
+    def astronaut(
+        cls, *, size: tuple[int, int] = SIZE, face: float = FACE_SHARE, smile: float = 0.0
+    ) -> "Portrait":
         """Eileen Collins, a NASA photograph in the public domain that scikit-image ships."""
         # Only this portrait needs the package.
         from skimage import data  # noqa: PLC0415
@@ -59,7 +63,7 @@ class Portrait:
         rgb = data.astronaut()  # type: ignore[no-untyped-call] # it has no types
         picture = np.ascontiguousarray(rgb[..., ::-1])
         with as_file(files("liveness.testing") / "data" / "astronaut_mesh.npz") as mesh:
-            return cls(picture, load_mesh(mesh), size=size, face=face)
+            return cls(picture, load_mesh(mesh), size=size, face=face, smile=smile)
 
     @property
     def rest_yaw(self) -> float:
@@ -91,7 +95,7 @@ class Portrait:
         `liveness.vision.observation.Pose`; eyes' closure 0..1; `tx`, `ty`: the head's shift in
         pixels; `scale`: the camera's zoom about the picture's centre.
         """
-        look = Look(yaw, pitch, roll, blink_right, blink_left, tx, ty)
+        look = Look(yaw, pitch, roll, blink_right, blink_left, tx, ty, self.smile)
         corners, distance = self.head.pose(look)
         frame = self._empty_frame(scale).copy()
         centre = np.array(self.size, dtype=np.float32) / 2

@@ -208,13 +208,14 @@ class Dimmed:
         return np.asarray(self._person.frame(time) // 2, np.uint8)
 
 
-async def test_a_person_may_lean_back_as_the_light_goes_out(
+async def test_a_person_may_lean_back_and_stop_smiling_as_the_light_goes_out(
     liveness_server: LivenessServer, portrait: Portrait
 ) -> None:
-    further = Portrait.astronaut(face=0.33)
+    further = Portrait.astronaut(face=0.33, smile=-1.0)
     swap = FaceSwap(Puppet(portrait), Dimmed(Puppet(further)), 2)
     check = await liveness_server.check(swap)
     assert check.verdict.verdict == "live", check.verdict
+    assert check.verdict.faces_compared
 
 
 async def test_without_the_descriptor_faces_are_not_compared(
@@ -290,6 +291,7 @@ def test_distances_of_faces(
         portrait.render(**look) for look in ({}, {"yaw": 18.0}, {"yaw": -18.0}, {"scale": 0.7})
     ]
     looks += [portrait.render(blink_right=0.6, blink_left=0.6), portrait.render(scale=1.3)]
+    looks += [Portrait.astronaut(smile=smile).render() for smile in (-1.0, 1.0)]
     looks += [(looks[0] * gain).astype(np.uint8) for gain in (0.35, 0.6)]
     for picture in looks:
         frame = to_frame(picture)

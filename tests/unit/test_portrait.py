@@ -72,6 +72,19 @@ def test_lids_close_for_the_eyes_of_dlib(portrait: Portrait, see: See) -> None:
     assert shut_eyes < 0.5 * open_eyes
 
 
+def test_a_smile_widens_the_mouth_and_lifts_its_corners(see: See) -> None:
+    corners, lower_lip = [48, 54], 57
+
+    def mouth(smile: float) -> tuple[float, float]:
+        points = see(Portrait.astronaut(smile=smile).render()).landmarks
+        width = points[54, 0] - points[48, 0]
+        return float(width), float(points[lower_lip, 1] - points[corners, 1].mean())
+
+    (down, flat), (rest, even), (broad, lifted) = (mouth(smile) for smile in (-1.0, 0.0, 1.0))
+    assert down < 0.95 * rest < rest < 0.95 * broad
+    assert flat < even < lifted
+
+
 def test_one_eye_closes_alone(portrait: Portrait) -> None:
     straight = portrait.render().astype(int)
     right = np.abs(portrait.render(blink_right=1) - straight).sum(axis=2)
