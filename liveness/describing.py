@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,17 @@ _ANSWER = _NUMBERS * np.dtype(np.float64).itemsize  # bytes
 # A third of the share of a process that is at 0: frames go first, and nobody waits for ever.
 _NICENESS = 5
 _END_LIMIT = 5.0  # seconds that the process has to end
+# Seconds until a process that does not answer is ended: it begins in one, and answers in .1, where
+# the machine is not full.
+_ANSWER_LIMIT = 15.0
 
 
 class DescriberDied(Exception):  # noqa: N818 - reads better where it is raised
-    """The process ended before it answered."""
+    """The process ended before it answered, or had to be ended as it did not."""
 
 
 class Describer:
-    """One process, begun when it is first needed and begun again after it died.
+    """One process, begun when it is first needed and begun again after it died or hung.
 
     For one thread at a time, which waits for each answer.
     """
@@ -64,12 +68,16 @@ class Describer:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise DescriberDied("it has no pipes")
+        watchdog = threading.Timer(_ANSWER_LIMIT, process.kill)
+        watchdog.start()
         try:
             process.stdin.write(np.ascontiguousarray(chip).tobytes())
             process.stdin.flush()
             answer = process.stdout.read(_ANSWER)
         except BrokenPipeError:
             answer = b""
+        finally:
+            watchdog.cancel()
         if len(answer) < _ANSWER:
             self.close()
             raise DescriberDied(f"it ended with {process.returncode}")

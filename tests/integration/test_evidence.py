@@ -13,7 +13,8 @@ import av
 import numpy as np
 import pytest
 
-from liveness import loading
+from liveness import describing, loading
+from liveness.api.http import REGISTRY
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Progress
@@ -236,6 +237,26 @@ async def test_without_the_descriptor_faces_are_not_compared(
     assert (verdict.verdict, verdict.faces_compared) == ("live", False)
 
 
+async def test_comparing_faces_is_in_the_way_of_no_frame_and_nobody_passes_without(
+    liveness_server: LivenessServer, portrait: Portrait
+) -> None:
+    describer = liveness_server.app[REGISTRY].sight.identifying.describer
+    assert describer is not None
+    await asyncio.to_thread(describer.begin)
+    assert describer.pid is not None
+    os.kill(describer.pid, signal.SIGSTOP)
+    try:
+        check = await liveness_server.check(Puppet(portrait))
+    finally:
+        os.kill(describer.pid, signal.SIGCONT)
+    assert all(challenge.passed for challenge in check.verdict.challenges)
+    assert check.verdict.verdict == "incomplete"
+    assert check.verdict.reasons == (Reason.SERVER_LOST,)
+    assert not check.verdict.faces_compared
+    again = await liveness_server.check(Puppet(portrait))
+    assert again.verdict.verdict == "live"
+
+
 @pytest.fixture
 def describer() -> Iterator[Describer]:
     describer = Describer(find_descriptor_weights().path)
@@ -251,19 +272,34 @@ def chips(path: Path, count: int, every: int, landmarker: Landmarker) -> Iterato
             yield face_chip(frame, observation.face.landmarks)
 
 
-def test_a_process_that_dies_is_replaced(
-    describer: Describer, portrait: Portrait, landmarker: Landmarker
-) -> None:
+@pytest.fixture
+def chip(portrait: Portrait, landmarker: Landmarker) -> Chip:
     frame = to_frame(portrait.render())
     face = Analyser(landmarker).analyse(Luma.of(frame), 0.0).face
     assert face is not None
-    chip = face_chip(frame, face.landmarks)
+    return face_chip(frame, face.landmarks)
+
+
+def test_a_process_that_dies_is_replaced(describer: Describer, chip: Chip) -> None:
     before = describer.describe(chip)
     assert before.shape == (128,)
     assert describer.pid is not None
     os.kill(describer.pid, signal.SIGKILL)
     with pytest.raises(DescriberDied):
         describer.describe(chip)
+    assert np.array_equal(describer.describe(chip), before)
+
+
+def test_a_process_that_hangs_is_replaced(
+    describer: Describer, chip: Chip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = describer.describe(chip)
+    assert describer.pid is not None
+    os.kill(describer.pid, signal.SIGSTOP)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(describing, "_ANSWER_LIMIT", 0.5)
+        with pytest.raises(DescriberDied):
+            describer.describe(chip)
     assert np.array_equal(describer.describe(chip), before)
 
 
