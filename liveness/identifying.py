@@ -1,6 +1,7 @@
 """Identity in live sessions: faces are described elsewhere, never in the way of frames."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import structlog
 
 from liveness.challenge.sequence import Progress
 from liveness.describing import Describer, DescriberDied
-from liveness.evidence.identity import Descriptor, Identity, Request
+from liveness.evidence.identity import TEMPLATE, Descriptor, Identity, Purpose, Request
 from liveness.stopwatch import Took, timed, unheard
 from liveness.vision.chip import face_chip
 from liveness.vision.observation import Observation
@@ -68,7 +69,10 @@ class Identifying:
 
 
 class Identifier:
-    """Compares the faces of one session; describes at most one at a time."""
+    """Compares the faces of one session; describes at most one at a time.
+
+    Faces of the first step wait for their turn: those that come later may be somebody else's.
+    """
 
     def __init__(self, shared: Identifying, told: Told) -> None:
         self._shared = shared
@@ -76,6 +80,7 @@ class Identifier:
         self.identity = None if shared.describer is None else Identity()
         """What is told of faces; None where they cannot be compared."""
         self._running: tuple[Request, asyncio.Task[Descriptor | None]] | None = None
+        self._waiting: deque[tuple[av.VideoFrame, Request]] = deque(maxlen=TEMPLATE)
 
     def offer(self, frame: av.VideoFrame, observation: Observation, progress: Progress) -> None:
         """Have the face described if it is wanted and none is under way.
@@ -86,10 +91,16 @@ class Identifier:
             return
         self._take(self.identity)
         request = self.identity.follow(observation, progress)
-        if request is None or self._running is not None:
+        job = None if request is None else (frame, request)
+        if job is not None and job[1].purpose is Purpose.ENROL:
+            self._waiting.append(job)
+            job = None
+        if self._running is not None:
             return
-        describing = self._shared.describe(frame, request)
-        self._running = request, asyncio.create_task(describing, name="describe")
+        job = self._next(self.identity) or job
+        if job is not None:
+            describing = asyncio.create_task(self._shared.describe(*job), name="describe")
+            self._running = job[1], describing
 
     @property
     def overdue(self) -> bool:
@@ -105,6 +116,14 @@ class Identifier:
             task.cancel()
             await asyncio.wait([task])
             self._running = None
+
+    def _next(self, identity: Identity) -> tuple[av.VideoFrame, Request] | None:
+        """Give the first of the waiting faces that is still wanted."""
+        while self._waiting:
+            frame, request = self._waiting.popleft()
+            if identity.wants(request):
+                return frame, request
+        return None
 
     def _take(self, identity: Identity) -> None:
         if self._running is None or not self._running[1].done():

@@ -22,7 +22,7 @@ MOST_DISTANCE = 0.55
 .45 at the most here and to .53 in a larger set; of other people one pair in twenty is nearer, and
 far more among people who look alike: family, rendered heads (one pair in three)."""
 
-_TEMPLATE = 3
+TEMPLATE = 3
 """Descriptors that make the template: single frames of a talking person are up to .61 apart."""
 
 _CHECKS = 2
@@ -30,8 +30,6 @@ _CHECKS = 2
 
 # From this share of `front` on a face rests.
 _RESTING = 0.3
-# Degrees from where it rested; further, a face does not join the template any more.
-_FRONTAL = 8.0
 
 # Seconds of video after which a person who passes nothing is compared again: nobody passes by being
 # slow, and a full core that compared its people every three lost the time to measure them.
@@ -72,7 +70,6 @@ class Identity:
         """Whether faces have been compared at all."""
         self._run = 0
         self._passed = 0
-        self._rest_yaw = 0.0
         self._template: list[Descriptor] = []
         self._checks: list[Descriptor] = []
         self._due: float | None = None
@@ -88,13 +85,15 @@ class Identity:
             return None
         if self._due is not None and self._template:
             return Request(Purpose.CHECK, self._run, self._time, face)
-        if self._enrols(face, progress):
+        # Who comes after `front` has passed may be another one already.
+        rests = progress.step == 0 and progress.progress >= _RESTING
+        if rests and len(self._template) < TEMPLATE:
             return Request(Purpose.ENROL, self._run, self._time, face)
         return None
 
     def take(self, request: Request, descriptor: Descriptor) -> float | None:
         """Be told what came of a request; tells how far apart faces are that it compared."""
-        if request.run != self._run:
+        if not self.wants(request):
             return None
         if request.purpose is Purpose.ENROL:
             self._template.append(descriptor)
@@ -110,6 +109,11 @@ class Identity:
         elif len(self._checks) >= _CHECKS:
             self.changed = True
         return apart
+
+    def wants(self, request: Request) -> bool:
+        """Whether what comes of a request is of use, which was made some frames ago."""
+        enough = request.purpose is Purpose.ENROL and len(self._template) >= TEMPLATE
+        return request.run == self._run and not enough
 
     def doubt(self) -> None:
         """Have the next face compared, whatever was passed: something else speaks against it."""
@@ -146,14 +150,6 @@ class Identity:
         if passed > max(self._passed, 1) or again:
             self._due = self._checked = self._time
         self._passed = passed
-
-    def _enrols(self, face: Face, progress: Progress) -> bool:
-        if len(self._template) >= _TEMPLATE:
-            return False
-        if progress.step == 0:
-            self._rest_yaw = face.pose.yaw
-            return progress.progress >= _RESTING
-        return abs(face.pose.yaw - self._rest_yaw) <= _FRONTAL
 
 
 def distance(some: list[Descriptor], others: list[Descriptor]) -> float:

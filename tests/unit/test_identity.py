@@ -131,6 +131,17 @@ def test_one_strange_descriptor_is_not_another_person() -> None:
     assert not session.identity.changed
 
 
+def test_who_comes_after_the_first_step_is_not_taken_for_who_was_there() -> None:
+    session = Session(delay=15)  # one face of hers is known by the end of the step
+    session.show(HER, 0, frames=26, passed=True)
+    enrolled = session.asked.count(Purpose.ENROL)
+    session.show(HIM, 1, frames=60, passed=True)
+    session.show(HIM, 2, frames=60, passed=True)
+    session.show(HIM, 3, frames=60, passed_all=True)
+    assert session.asked.count(Purpose.ENROL) == enrolled
+    assert session.identity.changed
+
+
 def test_starting_over_takes_whoever_is_there_then() -> None:
     session = Session()
     session.show(HER, 0, passed=True)
