@@ -13,6 +13,7 @@ from liveness.api.seeds import (
     SEND_TIMEOUT,
     STILLS,
     Seen,
+    expect_client,
     json,
     look,
     now,
@@ -41,6 +42,13 @@ MAX_FRAME = MOST_BYTES * 4 // 3 + 4096
 
 MAX_FRAMES = 24 * 1024 * 1024
 """Bytes: 60 pictures of 300 KB; the seed's client sends 640x480, 60 KB each."""
+
+MOST_TOGETHER = 60_000_000
+"""Pixels of all pictures of one request: four of a telephone's, or sixty of a megapixel. Packed
+into a kilobyte each, more would keep the others waiting for minutes."""
+
+MOST_MARKS = 10_000
+"""Commas and brackets of a body, of which a picture needs four: each costs time and memory."""
 
 _ENLARGED = 1.2
 """The seed's box is a fifth larger than dlib's."""
@@ -132,10 +140,14 @@ async def liveness_detection(request: web.Request) -> web.Response:
         if not wanted.frames:
             raise InvalidBody("No frames provided")
         challenges = [_challenge(frame) for frame in wanted.frames]
-        shown = []
+        shown: list[Seen] = []
         for number, frame in enumerate(wanted.frames, start=1):
+            expect_client(request)
             job = partial(_look, frame, stills.registry, number * _INTERVAL, f"Frame {number}: ")
             shown.append(await tray.work(job))
+            if sum(seen.picture.width * seen.picture.height for seen in shown) > MOST_TOGETHER:
+                most = f"at most {MOST_TOGETHER // 1_000_000} million pixels are taken at once"
+                raise TooLarge(f"The pictures are too large together: {most}")
     found = visit(request, wanted.session, began)
     run = Run()
     for challenge, seen in zip(challenges, shown, strict=True):
@@ -162,6 +174,8 @@ async def _body(request: web.Request, limit: int, tray: Tray) -> bytes:
 
 def _parse(model: type[Request], body: bytes) -> Request:
     """Read a body; raises `InvalidBody` with a sentence about the first thing that is wrong."""
+    if sum(body.count(mark) for mark in b",[{") > MOST_MARKS:
+        raise InvalidBody(f"The body has too many parts: at most {MOST_FRAMES} pictures are taken")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

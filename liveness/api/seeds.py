@@ -15,7 +15,7 @@ from liveness.api.http import REGISTRY, address, base_url
 from liveness.api.relaying import RELAY
 from liveness.clients import NAMED_LIFETIME, Clients, Visit
 from liveness.desk import Desk, Tray
-from liveness.errors import LivenessError
+from liveness.errors import LivenessError, Timeout
 from liveness.limits import network_of
 from liveness.pictures import Picture, read_picture
 from liveness.registry import Registry
@@ -142,6 +142,12 @@ def look(content: bytes, registry: Registry, arrived: float) -> Seen:
 def tray_of(request: web.Request) -> AbstractContextManager[Tray]:
     """Count what a request takes of the desk as its address's."""
     return request.app[STILLS].desk.tray(network_of(address(request)))
+
+
+def expect_client(request: web.Request) -> None:
+    """Raise `Timeout` when nobody waits for the answer any more."""
+    if request.transport is None or request.transport.is_closing():
+        raise Timeout("Whoever sent the pictures is gone")
 
 
 def visit(request: web.Request, session: str | None, arrived: float) -> Visit:

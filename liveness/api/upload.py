@@ -41,6 +41,9 @@ MAX_UPLOAD = MOST_BYTES + 64 * 1024
 
 MOST_PARTS = 16
 
+MOST_LINES = 1024
+"""Of a form, outside its fields' contents: boundaries, and at most a few headers a field."""
+
 # Encodings that change nothing; others were for mail (RFC 7578 section 4.7).
 _PLAIN = {"", "binary", "7bit", "8bit"}
 
@@ -150,10 +153,23 @@ async def _take(part: BodyPartReader, form: _Form) -> None:
         raise InvalidBody(f"session has 1 to {MOST_NAME} characters")
 
 
+class _Lines(StreamReader):
+    """A form, for a reader that looks for boundaries line by line and lets nobody in meanwhile."""
+
+    _lines = 0
+
+    async def readline(self, *, max_line_length: int | None = None) -> bytes:
+        """Read a line; raises `ValueError` when that is asked too often."""
+        self._lines += 1
+        if self._lines > MOST_LINES:
+            raise ValueError("too many lines")
+        return await super().readline(max_line_length=max_line_length)
+
+
 def _stream(body: bytes) -> StreamReader:
     """Give the form's reader what it reads from: a body that has come whole, and fits in."""
     loop = asyncio.get_running_loop()
-    stream = StreamReader(BaseProtocol(loop), len(body), loop=loop)
+    stream = _Lines(BaseProtocol(loop), len(body), loop=loop)
     stream.feed_data(body)
     stream.feed_eof()
     return stream

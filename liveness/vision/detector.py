@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Region
 
-# The detector slides a window of this many pixels: no smaller face is ever found.
-_WINDOW = 80
+LEAST_FACE = 80
+"""Pixels of the window that the detector slides: no smaller face is ever found."""
+
 # In a cut-out around a known face, the face is made this large: room for one that has shrunk, and
 # a sixth of the time that a search of the whole picture takes.
 _FOLLOWED_SIDE = 86
@@ -81,7 +82,7 @@ def _reduce(picture: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
 
 def _run(picture: NDArray[np.uint8], reduction: float, least_score: float) -> list[Detection]:
     """Find faces in a reduced picture, which may be too narrow for any."""
-    if min(picture.shape) * reduction < _WINDOW:
+    if min(picture.shape) * reduction < LEAST_FACE:
         return []
     boxes, scores, _ = _LOCAL.detector.run(_reduce(picture, reduction), 0, least_score)
     return [

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from liveness.vision.detector import Detection, detect, detect_around
+from liveness.vision.detector import LEAST_FACE, Detection, detect, detect_around
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker, Region
 from liveness.vision.observation import Landmarks
@@ -22,8 +22,10 @@ _SEARCH_EVERY = 0.06
 _SEARCH_SIDE = 320
 _FAR_SEARCH_SIDE = 640
 _FAR_SEARCH_EACH = 4
-# Counting finds faces from a fifth of the picture's width: smaller ones are bystanders.
+# Counting finds faces from a fifth of the picture's width, and from four fifths of the followed
+# one's where that is smaller: the others are bystanders.
 _COUNT_SIDE = 400
+_COUNT_SHARE = 0.8
 # A second face must be this sure, and at least this large beside the followed one: HOG sees faces
 # in curtains at scores up to .2, and a person on a poster behind is no second sitter.
 _OTHER_SCORE = 0.3
@@ -152,7 +154,9 @@ class Tracker:
         if time < self._next_count:
             return
         self._enter("detect")
-        found = detect(luma, _COUNT_SIDE, _OTHER_SCORE)
+        least = _COUNT_SHARE * followed.side / max(luma.picture.shape)
+        side = min(max(_COUNT_SIDE, math.ceil(LEAST_FACE / least)), _FAR_SEARCH_SIDE)
+        found = detect(luma, side, _OTHER_SCORE)
         others = sum(_is_other(each, followed) for each in found)
         doubtful = others > self._others and not self._suspected
         self._suspected = others > 0

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from PIL import Image
 
+from liveness.api.seeds import Seen, look
 from liveness.desk import MOST_WAITING
 from liveness.testing.portrait import Portrait
 from tests.integration.plain import serving
@@ -275,7 +276,8 @@ async def test_the_first_failure_is_told(client: ClientSession, poser: Poser) ->
 
 BAD: list[tuple[Any, int, str]] = [
     ("{", 400, "not JSON"),
-    ("[" * 100_000, 400, "not JSON"),
+    ("[" * 5000, 400, "not JSON"),
+    ("[" * 100_000, 400, "too many parts"),
     ('"frame"', 400, "object"),
     ({}, 400, "challenge is missing"),
     ({"challenge": "front"}, 400, "frame is missing"),
@@ -302,6 +304,8 @@ MANY_BAD: list[tuple[Any, str]] = [
     ({"frames": []}, "No frames provided"),
     ({"frames": [{"challenge": "front"}]}, "frames.0.frame is missing"),
     ({"frames": [{"challenge": "front", "frame": "AAAA"}] * 61}, "frames: "),
+    ({"frames": [1] * 20_000}, "too many parts"),
+    ({"frames": [{}] * 20_000}, "too many parts"),
     ({"frames": [{"challenge": "nod", "frame": "AAAA"}]}, "Unknown challenge: nod"),
     ({"frames": [{"challenge": "front", "frame": "AAAA"}]}, "Frame 1: The picture is neither"),
 ]
@@ -324,6 +328,42 @@ async def test_what_is_wrong_with_many_is_said(client: ClientSession) -> None:
         assert (status, body["success"]) == (400, False), said
         assert said in body["message"]
         assert body["results"] == []
+
+
+def black(side: int) -> str:
+    """A picture of many pixels in a kilobyte."""
+    packed = BytesIO()
+    Image.new("RGB", (side, side)).save(packed, "WebP", lossless=True)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+async def test_pictures_that_are_too_large_together_are_refused(client: ClientSession) -> None:
+    frame = {"challenge": "front", "frame": black(4000)}
+    status, body = await ask(client, FRAMES, json={"frames": [frame] * 60})
+    assert (status, body["success"]) == (413, False)
+    assert "60 million pixels" in body["message"]
+
+
+async def test_nobody_works_for_who_is_gone(
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Queue[None]()
+    loop = asyncio.get_running_loop()
+
+    def watched(*given: Any) -> Seen:
+        loop.call_soon_threadsafe(looked.put_nowait, None)
+        return look(*given)
+
+    monkeypatch.setattr("liveness.api.frames.look", watched)
+    frame = {"challenge": "front", "frame": black(1000)}
+    asking = asyncio.create_task(ask(client, FRAMES, json={"frames": [frame] * 50}))
+    await looked.get()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    status, _ = await ask(client, FRAME, json=frame)  # in the order of coming
+    assert status == 200
+    assert looked.qsize() < 40
 
 
 async def test_another_type_is_refused(client: ClientSession) -> None:
@@ -372,14 +412,15 @@ async def test_preflights_work_as_in_the_seed(client: ClientSession) -> None:
     headers = {
         "Origin": "https://shop.example",
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type",
+        "Access-Control-Request-Headers": "content-type,x-requested-with",
     }
     for path in (FRAME, FRAMES, "/upload", "/download-model"):
         async with client.options(path, headers=headers) as response:
             assert response.status == 204
             assert response.headers["Access-Control-Allow-Origin"] == "*"
             assert "POST" in response.headers["Access-Control-Allow-Methods"]
-            assert "Content-Type" in response.headers["Access-Control-Allow-Headers"]
+            allowed = response.headers["Access-Control-Allow-Headers"]
+            assert allowed == headers["Access-Control-Request-Headers"]
     sent = {"challenge": "front", "frame": base64.b64encode(b"x").decode()}
     async with client.post(FRAME, json=sent, headers={"Origin": "https://a.example"}) as response:
         assert response.status == 400

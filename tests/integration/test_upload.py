@@ -106,9 +106,12 @@ async def test_what_cannot_be_scored_is_said(client: ClientSession, poser: Poser
     grey = jpeg(np.full((480, 640, 3), 120, np.uint8))
     one = poser.portrait.render()[:, 100:540]
     two = jpeg(np.hstack([one, one]))
+    small = Portrait.astronaut(face=0.2).render()[:, 160:480]
+    crowd = jpeg(np.hstack([small] * 3))
     for picture, status, said in (
         (grey, 400, "No face detected"),
         (two, 400, "More than one face detected"),
+        (crowd, 400, "More than one face detected"),
         (poser.photograph(35), 400, "look at the camera"),
         (b"", 400, "empty"),
         (b"no picture", 400, "neither JPEG nor PNG nor WebP"),
@@ -124,6 +127,9 @@ async def test_what_cannot_be_scored_is_said(client: ClientSession, poser: Poser
 async def test_what_is_no_form_is_said(client: ClientSession, poser: Poser) -> None:
     head = {"Content-Type": "multipart/form-data; boundary=x"}
     named = b'--x\r\nContent-Disposition: form-data; name="picture"\r\n'
+    nested = b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n"
+    plain = named + b"\r\n" + poser.photograph() + b"\r\n--x--\r\n"
+    assert (await ask(client, UPLOAD, data=plain, headers=head))[0] == 200
     encoded = named + b"Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--x--\r\n"
     for sent, headers, status, said in (
         (poser.photograph(), {"Content-Type": "image/jpeg"}, 415, "multipart/form-data"),
@@ -132,6 +138,8 @@ async def test_what_is_no_form_is_said(client: ClientSession, poser: Poser) -> N
         (named, head, 400, "damaged"),
         (encoded, head, 400, "send it as it is"),
         (b"--x--\r\n", head, 400, "no file named picture"),
+        (b"\r\n" * 2000 + plain, head, 400, "damaged"),  # it would be searched line by line
+        (nested + b"\r\n" * 2000 + b"--y--\r\n" + plain, head, 400, "damaged"),
         (b"a=b", {"Content-Type": "multipart/form-data"}, 400, "damaged"),
     ):
         got, body = await ask(client, UPLOAD, data=sent, headers=headers)
