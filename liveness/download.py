@@ -9,11 +9,14 @@ from pathlib import Path
 
 import structlog
 
-from liveness.errors import LivenessError, ModelUnwritable
+from liveness.errors import LivenessError, ModelUnwritable, ServerStopping
 from liveness.fetch import Limits, fetch
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks for a file that another process has fetched."""
+
+RETRY_AFTER = 5
+"""Seconds, by when a server that stops has been replaced, where it is."""
 
 _LOG_STEP = 10
 """Percent between two lines of the log."""
@@ -87,7 +90,10 @@ class Download:
         """
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="download")
-        await asyncio.shield(self._task)
+        await asyncio.wait([self._task])
+        if self._task.cancelled():
+            raise ServerStopping(retry_after=RETRY_AFTER)
+        self._task.result()
         if self.status.error is not None:
             raise self.status.error.with_traceback(None)
         return self.status
@@ -130,6 +136,9 @@ class Download:
             self._fail(ModelUnwritable(f"{self._target} cannot be written: {error.strerror}"))
         except asyncio.CancelledError:
             self._fail(LivenessError("The server is stopping"))
+            raise
+        except Exception:
+            self._fail(LivenessError())
             raise
         else:
             self.status.state = State.DONE

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
-from liveness.fetch import fetch, host_of
+from liveness.fetch import fetch, host_of, web_address
 from liveness.models import (
     CATALOGUE,
     GTX_FILE,
@@ -162,6 +162,7 @@ def main(argv: list[str], prog: str | None = None) -> int:
     )
     parser.add_argument(
         "--model-url",
+        type=web_address,
         default=os.environ.get("LIVENESS_MODEL_URL") or GTX_URL,
         help=f"where it is fetched (default: {GTX_URL})",
     )

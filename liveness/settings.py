@@ -33,6 +33,7 @@ from liveness.values import (
     Ports,
     PublicAddress,
     Store,
+    WebAddress,
     Webhook,
     WebhookSecret,
 )
@@ -215,9 +216,8 @@ class Settings(BaseSettings):
     model_dir: Path = Field(
         default=Path("model"), description="folder that is searched for weights first"
     )
-    model_url: str = Field(
+    model_url: WebAddress = Field(
         default=GTX_URL,
-        pattern=r"^https?://[^/\s]+/\S*$",
         description="where GET /download-model fetches the GTX landmark weights, packed with bzip2",
     )
     spoof_model: str = Field(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from yarl import URL
 
 from liveness.apikeys import ApiKey
+from liveness.fetch import web_address
 from liveness.hooks import Secret, Url
 from liveness.rtc.network import parse_ports, parse_public
 from liveness.rtc.servers import parse_ice_server
@@ -42,6 +43,7 @@ def _checked_address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_checked_address)]
+WebAddress = Annotated[str, _read_by(web_address)]
 Store = Annotated[str, AfterValidator(checked)]
 Key = Annotated[ApiKey, _made_by(ApiKey.parse)]
 Webhook = Annotated[Url, _made_by(Url.parse)]

@@ -15,11 +15,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EXPOSED = "Accept-Patch, Accept-Post, ETag, Link, Location, Retry-After"
 ALLOWED_METHODS = "DELETE, GET, OPTIONS, PATCH, POST"
-ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
+ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"  # to who names none; else what is asked
 PREFLIGHT_AGE = "7200"  # seconds; the most that Chromium takes
 
-KEYED = "/api/sessions"
-"""What an API key is presented for begins with this."""
+KEYED = ("/api/sessions", "/download-model")
+"""What an API key is presented for begins with one of these."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,8 @@ async def add_cors_headers(request: web.Request, response: web.StreamResponse) -
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
     if hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = ALLOWED_METHODS
-        response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = ALLOWED_HEADERS
+        asked = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, ALLOWED_HEADERS)
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = asked
         response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = PREFLIGHT_AGE
 
 

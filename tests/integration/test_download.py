@@ -10,10 +10,17 @@ from aiohttp import ClientSession
 
 from liveness.api.http import REGISTRY
 from liveness.download import Download, State
-from liveness.errors import DownloadUnfit, LivenessError, ModelUnwritable, SourceUnreachable
+from liveness.errors import (
+    DownloadUnfit,
+    LivenessError,
+    ModelUnwritable,
+    ServerStopping,
+    SourceUnreachable,
+)
 from liveness.fetch import Limits
 from liveness.models import GTX_FILE, find_landmark_weights
 from liveness.prepare import main
+from liveness.settings import Settings
 from liveness.testing.fixtures import LivenessServer
 from tests.source import Source, predictor, serving_source
 from tests.stills import answer
@@ -148,9 +155,32 @@ async def test_stopping_ends_it(tmp_path: Path) -> None:
         asking = asyncio.create_task(download.join())
         await source.waiting.wait()
         await download.close()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ServerStopping):
             await asking
         assert download.status.state is State.FAILED
+
+
+async def test_whatever_goes_wrong_is_no_download_under_way(tmp_path: Path) -> None:
+    async def use(_path: Path) -> None:
+        raise ZeroDivisionError
+
+    async with serving_source(Source()) as source:
+        download = Download(source.url, tmp_path / "weights.dat", use)
+        with pytest.raises(ZeroDivisionError):
+            await download.join()
+        assert download.status.state is State.FAILED
+        await download.close()
+
+
+async def test_keys_cannot_be_guessed(tmp_path: Path) -> None:
+    async with (
+        serving_source(Source()) as source,
+        serving(source, tmp_path, api_key=("key",)) as client,
+    ):
+        tried = [{"Authorization": f"Bearer {number}"} for number in range(100)]
+        for headers in (*tried, {"Authorization": "Bearer key"}):
+            response = await client.get(f"{PATH}?status", headers=headers)
+        assert response.status == 429, "the right one neither, for a while"
 
 
 async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -258,6 +288,14 @@ async def test_the_command_brings_them_with_a_bar(
     assert "100%" in err
     assert f"{GTX_FILE}: there" in out
     assert (tmp_path / GTX_FILE).read_bytes() == predictor()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/x", "ftp://127.0.0.1/x", "http:///x"])
+def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="model_url"):
+        Settings(model_url=url)
+    with pytest.raises(SystemExit):
+        main(["--model-dir", str(tmp_path), "--gtx", "--model-url", url])
 
 
 async def test_the_command_says_what_went_wrong_and_no_secret(
