@@ -44,17 +44,21 @@ class Visit:
     cookie: str | None = None
 
 
+_Key = tuple[str, str]
+
+
 @dataclass(slots=True)
 class _Entry:
+    """`beside`: the address that a cookie's first picture was remembered for as well."""
+
     lifetime: float
     touched: float
     client: Client = field(default_factory=Client)
+    visits: int = 0
+    beside: _Key | None = None
 
     def is_over(self, now: float) -> bool:
         return now - self.touched > self.lifetime
-
-
-_Key = tuple[str, str]
 
 
 class Clients:
@@ -90,6 +94,7 @@ class Clients:
             return Visit((self._touch(("session", session), NAMED_LIFETIME, now),))
         known = None if cookie is None else self._entries.get(("cookie", cookie))
         if cookie is not None and known is not None and not known.is_over(now):
+            self._keeps_cookies(known)
             return Visit((self._touch(("cookie", cookie), NAMED_LIFETIME, now),), cookie)
         fresh = self._mint()
         if cookie is not None or address is None:
@@ -99,13 +104,21 @@ class Clients:
             # Not named yet: it may be a client that keeps no cookies.
             self._touch(("cookie", fresh), ADDRESS_LIFETIME, now),
         )
+        self._entries["cookie", fresh].beside = ("address", address)
         return Visit(clients, fresh)
+
+    def _keeps_cookies(self, entry: _Entry) -> None:
+        """Forget its first picture at its address, unless others have come from there as well."""
+        beside, entry.beside = entry.beside, None
+        if beside is not None and beside in self._entries and self._entries[beside].visits == 1:
+            del self._entries[beside]
 
     def _touch(self, key: _Key, lifetime: float, now: float) -> Client:
         entry = self._entries.get(key)
         if entry is None or entry.is_over(now):
             entry = self._entries[key] = _Entry(lifetime, now)
         entry.lifetime, entry.touched = lifetime, now
+        entry.visits += 1
         self._entries.move_to_end(key)
         while len(self._entries) > self._most:
             self._entries.popitem(last=False)

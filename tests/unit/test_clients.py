@@ -43,6 +43,21 @@ def test_a_cookie_remembers_its_own_first_picture_and_nobody_elses() -> None:
     assert clients.visit(None, mine.cookie, THERE, 3.0).clients == again.clients
 
 
+def test_who_turns_out_to_keep_cookies_leaves_nothing_to_the_next_at_the_address() -> None:
+    clients = Clients()
+    mine = clients.visit(None, None, HERE, 0.0)
+    clients.visit(None, mine.cookie, HERE, 1.0)
+    assert not set(clients.visit(None, None, HERE, 2.0).clients) & set(mine.clients)
+
+
+def test_who_keeps_none_is_still_known_after_another_does() -> None:
+    clients = Clients()
+    without = clients.visit(None, None, HERE, 0.0)
+    keeping = clients.visit(None, None, HERE, 1.0)
+    clients.visit(None, keeping.cookie, HERE, 2.0)
+    assert clients.visit(None, None, HERE, 3.0).clients[0] is without.clients[0]
+
+
 def test_who_keeps_cookies_is_never_taken_for_another_at_the_same_address() -> None:
     clients = Clients()
     other = clients.visit(None, None, HERE, 0.0)
