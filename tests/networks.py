@@ -8,11 +8,17 @@ from onnx import TensorProto, helper
 
 
 def write_onnx(
-    path: Path, width: int, height: int, *, layout: str = "NCHW", outputs: int = 1
+    path: Path,
+    width: int,
+    height: int,
+    *,
+    layout: str = "NCHW",
+    outputs: int = 1,
+    kind: int = TensorProto.FLOAT,
 ) -> Path:
     """Write a network that gives the mean of each channel, in the order in which they come.
 
-    `outputs`: how often it gives them.
+    `outputs`: how often it gives them. `kind`: of the numbers that it takes.
     """
     planes = layout == "NCHW"
     shape = [1, 3, height, width] if planes else [1, height, width, 3]
@@ -20,11 +26,14 @@ def write_onnx(
     names = [f"means{number}" for number in range(outputs)]
     graph = helper.make_graph(
         [
-            helper.make_node("ReduceMean", ["input"], [name], axes=axes, keepdims=0)
-            for name in names
+            helper.make_node("Cast", ["input"], ["numbers"], to=TensorProto.FLOAT),
+            *(
+                helper.make_node("ReduceMean", ["numbers"], [name], axes=axes, keepdims=0)
+                for name in names
+            ),
         ],
         "means",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("input", kind, shape)],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in names],
     )
     opset = [helper.make_opsetid("", 17)]

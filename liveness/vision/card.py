@@ -120,14 +120,17 @@ class Card(BaseModel):
         """Read a TOML card; raises `CardInvalid`, `OSError`."""
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise CardInvalid(f"{path} is no TOML: {error}") from error
         except ValidationError as error:
             raise CardInvalid(f"{path} is no model card: {_explain(error)}") from error
 
 
 def _explain(error: ValidationError) -> str:
+    wrong = error.errors(include_url=False, include_context=False)
+    # A network with a mistake is missing from their number as well.
+    first = [each for each in wrong if each["type"] != "too_short"] or wrong
     return "; ".join(
         f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
-        for each in error.errors(include_url=False, include_context=False)
+        for each in first
     )

@@ -119,6 +119,16 @@ def _content(path: Path) -> bytes:
         raise ModelCorrupt(f"{path} cannot be read: {error.strerror}") from error
 
 
+# What networks may take, by ONNX Runtime's names.
+_KINDS = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+}
+
+
 class _Onnx:
     """ONNX Runtime on one thread: sessions share the cores among themselves."""
 
@@ -132,14 +142,18 @@ class _Onnx:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
-            self._input = _only("input", self._session.get_inputs()).name
+            given = _only("input", self._session.get_inputs())
+            self._input = given.name
+            self._kind = {"dtype": _KINDS[given.type], "quantization": (1.0, 0)}
             _only("output", self._session.get_outputs())
+        except KeyError as error:
+            raise ModelCorrupt(f"{path} takes {error}, which no picture is") from error
         except Exception as error:  # its exceptions have no common class of their own
             raise ModelCorrupt(f"ONNX Runtime cannot take {path}: {error}") from error
 
     def run(self, pixels: Numbers) -> Numbers:
         try:
-            results = self._session.run(None, {self._input: pixels})
+            results = self._session.run(None, {self._input: _quantised(pixels, self._kind)})
         except Exception as error:  # as above
             raise RuntimeError(str(error)) from error
         return np.asarray(results[0], np.float32)

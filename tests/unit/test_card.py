@@ -58,6 +58,7 @@ def test_a_card_says_how_its_network_is_fed(tmp_path: Path) -> None:
         ("threshold = 0.6", "treshold = 0.6", "treshold"),
         ("crop = 1.3", "crop = 1.3\nsha256 = 'abc'", "sha256"),
         ("name =", "name", "no TOML"),
+        ("name =", f"deep = {'[' * 20_000}\nname =", "no TOML"),
         (CARD, "name = 'nothing else'", "networks"),
     ],
 )
@@ -66,6 +67,7 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, why: str) -> Non
     with pytest.raises(CardInvalid, match=why) as raised:
         read(tmp_path, CARD.replace(old, new))
     assert "card.toml" in str(raised.value)
+    assert "at least 1 item" not in str(raised.value), "a network with a mistake is there"
 
 
 def test_bytes_that_are_no_text_are_no_card(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from liveness.errors import ModelCorrupt, ModelMissing
 from liveness.models import find_spoof_model
@@ -90,6 +91,16 @@ def test_numbers_are_scaled_as_the_card_says(tmp_path: Path) -> None:
     assert moved.score(COLOUR, FACE) == pytest.approx((RED - 100) / 240, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "kind", [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8, TensorProto.INT8]
+)
+def test_a_network_gets_the_kind_of_numbers_that_it_takes(tmp_path: Path, kind: int) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24, kind=kind)
+    fed = model(file, mean=0, deviation=20, output=Output.LOGITS)
+    values = np.exp(np.array([RED, GREEN, BLUE]) / 20)
+    assert fed.score(COLOUR, FACE) == pytest.approx(values[0] / values.sum(), abs=0.02)
+
+
 def test_only_the_cut_out_is_seen(tmp_path: Path) -> None:
     file = write_onnx(tmp_path / "means.onnx", 32, 24)
     picture = np.zeros((480, 640, 3), np.uint8)
@@ -164,6 +175,8 @@ def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
             model(tmp_path / name)
     with pytest.raises(ModelCorrupt, match="2 outputs and not one"):
         model(write_onnx(tmp_path / "two.onnx", 32, 24, outputs=2))
+    with pytest.raises(ModelCorrupt, match="bool"):
+        model(write_onnx(tmp_path / "bool.onnx", 32, 24, kind=TensorProto.BOOL))
 
 
 def test_only_one_face_that_looks_here_is_scored() -> None:
