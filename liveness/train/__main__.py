@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-from liveness.train.options import Options
+from liveness.train.options import INTERRUPTED, Options
 
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "tqdm")
 
@@ -19,8 +19,11 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from liveness.train.run import main as train  # noqa: PLC0415 - it needs what was looked for
-
+    try:
+        from liveness.train.run import main as train  # noqa: PLC0415 - it needs what was looked for
+    except KeyboardInterrupt:  # PyTorch takes seconds to begin
+        print("interrupted before it began", file=sys.stderr)  # noqa: T201 - as above
+        return INTERRUPTED
     return train(options)
 
 

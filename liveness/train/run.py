@@ -15,12 +15,11 @@ from liveness.train.errors import TrainingError
 from liveness.train.export import Served, export_onnx, halve
 from liveness.train.loader import plain_batches
 from liveness.train.metrics import Figures, equal_error_threshold, judge
-from liveness.train.options import Options
+from liveness.train.options import INTERRUPTED, Options
 from liveness.train.report import Exported, Report
 from liveness.train.trainer import Trainer
 
 PROBES = 16  # test pictures on which an exported file is compared with the net
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
 def main(options: Options) -> int:
