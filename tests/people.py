@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,17 +78,26 @@ class Recording:
         """Length of one round."""
         return 1.5 + sum(self.rest + self._length(each) for each in self.order)
 
+    def faces(self, seconds: float, interval: float, offset: float = 0.0) -> Iterator[Face]:
+        """What it shows from `offset` on, one every `interval` seconds."""
+        return (self.face(offset + k * interval) for k in range(round(seconds / interval)))
+
     def face(self, time: float) -> Face:
-        """What the recording shows at `time`."""
+        """What the recording shows at `time`: a face that moves, and sways as everybody's does."""
         time %= self.seconds
-        time -= 1.5
-        for challenge in self.order:
+        moved = self._at(time - 1.5)
+        sway = 0.8 * math.sin(1.7 * time) + 0.5 * math.sin(2.7 * time + 1) + 0.2 * time
+        return replace(moved, pose=replace(moved.pose, yaw=moved.pose.yaw + sway))
+
+    def _at(self, time: float) -> Face:
+        for number, challenge in enumerate(self.order):
             time -= self.rest
             if time < 0:
                 return a_face()
             length = self._length(challenge)
             if time < length:
-                return self._move(challenge, math.sin(math.pi * time / length))
+                amount = min(1.3 * math.sin(math.pi * time / length), 1)
+                return self._move(challenge, 1.05**number * amount)  # no two moves are alike
             time -= length
         return a_face()
 
@@ -98,10 +107,10 @@ class Recording:
     def _move(self, challenge: Challenge, amount: float) -> Face:
         match challenge:
             case Challenge.BLINK:
-                return a_face(openness=1 - 0.65 * min(1.4 * amount, 1))
+                return a_face(openness=1 - 0.65 * min(amount, 1))
             case Challenge.RIGHT:
-                return a_face(yaw=-self.peak * min(1.3 * amount, 1))
+                return a_face(yaw=-self.peak * amount)
             case Challenge.LEFT:
-                return a_face(yaw=self.peak * min(1.3 * amount, 1))
+                return a_face(yaw=self.peak * amount)
             case Challenge.FRONT:
                 return a_face()
