@@ -121,10 +121,10 @@ def _minifasnet(file: WeightFile, crop: float) -> Network:
 
 
 SPOOF_THRESHOLD = 0.5
-"""Of an average of five scores. The least of any real clip at hand is .80, of any puppet .51; the
-most of a replay on a telephone .22, of nine in ten on a tablet .42, of the tenth .56: see
-`bench/spoof_scores.py`. Of single pictures, 125 live ones and 79 attacks, it takes 10 % and 5 % for
-the other kind. Moved up it would cost more people than it stops attacks."""
+"""Of an average of five scores. The least of any real clip at hand is .80, of any puppet .51, and
+.48 behind VP8; the most of a replay on a telephone .22, of nine in ten on a tablet .42, of the
+tenth .62: see `bench/spoof_scores.py`. Of single pictures, 125 live ones and 79 attacks, it takes
+10 % and 5 % for the other kind. Moved up it would cost more people than it stops attacks."""
 
 MINIFASNET = Card(
     name="MiniFASNet V2 and V1SE",

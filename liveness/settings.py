@@ -99,9 +99,9 @@ class Settings(BaseSettings):
         default=4,
         ge=4,
         le=8,
-        description="challenges a session is made of. A looped recording in one fixed order passes "
-        "by chance, before it is seen to repeat itself, in about 1 of 30 sessions with 4 steps and "
-        "in none of 200 with 6; unnoticed it would in 1 of 2 and in 1 of 5",
+        description="challenges a session is made of. A recording of all of them in one order, "
+        "begun with the session, fits by chance in 1 of 6 sessions with 4 steps and in 1 of 42 "
+        "with 6; begun anywhere, in 1 of 11 and in none of 200, before it is seen to repeat itself",
     )
     challenge_order: Literal["random", "fixed"] = Field(
         default="random", description="order of the challenges after front"

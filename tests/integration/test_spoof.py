@@ -1,6 +1,7 @@
 """Scores of live sessions, over WebRTC."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,7 @@ from liveness.testing.fixtures import LivenessServer, ServerFactory
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
 from liveness.testing.screen import PHONE, TABLET
+from liveness.testing.source import Source
 from liveness.verdict import Reason
 from liveness.vision.spoof import SpoofModel
 from tests.networks import write_onnx
@@ -55,6 +57,37 @@ async def test_a_person_scores_live_and_a_person_on_a_screen_does_not_pass(
         assert screen.verdict.verdict == "spoof", screen.verdict
         assert screen.verdict.reasons == (Reason.PRESENTATION_ATTACK,)
         assert all(result.passed for result in screen.verdict.challenges), "it did what was asked"
+
+
+async def test_hardly_anybody_passes_on_a_screen(
+    liveness_servers: ServerFactory,
+    portrait: Portrait,
+    person: Callable[..., Portrait],
+    spoof_models: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = await liveness_servers(model_dir=spoof_models)
+    names = ("single_face", "langer", "cap12", "franck", "selfie")
+    people = [portrait, *[await asyncio.to_thread(person, name) for name in names]]
+
+    async def passed(show: Callable[[Portrait], Source]) -> int:
+        checks = [await server.check(show(one)) for one in people]
+        return sum(check.verdict.verdict == "live" for check in checks)
+
+    themselves, telephones, tablets = await asyncio.gather(
+        passed(Puppet),
+        passed(lambda one: ScreenReplay(Puppet(one), one.size, PHONE)),
+        passed(lambda one: ScreenReplay(Puppet(one), one.size, TABLET)),
+    )
+    with capsys.disabled():
+        print(
+            f"\nwhole sessions of {len(people)} rendered people: {themselves} live; "
+            f"on a telephone {telephones}, on a tablet {tablets}"
+        )
+    # One of them is near the threshold as it is, and another one as a tablet shows it.
+    assert themselves >= len(people) - 1
+    assert telephones == 0
+    assert tablets <= 1
 
 
 async def test_a_screen_is_told_when_time_runs_out(
