@@ -46,7 +46,7 @@ from liveness.store.opening import open_store
 
 log = structlog.get_logger(__name__)
 
-WEIGHTS = web.AppKey("weights", Weights)
+WEIGHTS = web.AppKey("weights", list[Weights])
 BOARD = web.AppKey("board", Board)
 
 
@@ -111,18 +111,19 @@ async def _start(app: web.Application) -> None:
 async def _load_models(app: web.Application) -> None:
     """Load the models, and make what uses them: the sessions, and the download of others."""
     settings, board = app[SETTINGS], app[BOARD]
-    app[WEIGHTS], landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
+    landmarks, landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
     share = -(-cores() // board.seat.workers)
     metrics = Metrics()
     took = metrics.stage
     threads = await asyncio.to_thread(DecodingThreads, share, partial(warm, landmarker), took)
     model = await asyncio.to_thread(load_spoof_model, settings)
-    describer, others = await asyncio.to_thread(load_describer)
-    others |= {} if model is None else model.digests
+    describer, descriptor = await asyncio.to_thread(load_describer)
+    app[WEIGHTS] = [landmarks, *descriptor]
+    others = digests(descriptor) | ({} if model is None else model.digests)
     scoring = Scoring(
         model, rate=settings.spoof_rate, threshold=settings.spoof_threshold, took=took
     )
-    weights = others | digests(app[WEIGHTS])
+    weights = others | digests([landmarks])
     sight = Sight(landmarker, weights, threads, scoring, Identifying(describer, took))
     app[REGISTRY] = Registry(
         settings,
@@ -137,7 +138,7 @@ async def _load_models(app: web.Application) -> None:
     async def use(_path: Path) -> None:
         load_landmarker.cache_clear()  # it knows what was there before
         weights, sight.landmarker = await asyncio.to_thread(load_landmarker, settings.model_dir)
-        sight.weights = others | digests(weights)
+        sight.weights = others | digests([weights])
         log.info("weights in use", name=weights.name, sha256=weights.sha256)
 
     app[DOWNLOAD] = Download(settings.model_url, settings.model_dir / GTX_FILE, use)

@@ -34,9 +34,9 @@ def greeting(settings: Settings, port: int, models: Iterable[str], *, terminal: 
     return [*lines, *models]
 
 
-def model_lines(settings: Settings, weights: Weights, card: Card | None) -> list[str]:
+def model_lines(settings: Settings, weights: list[Weights], card: Card | None) -> list[str]:
     """Say which models look; `card`: of the anti-spoof model, None where there is none."""
-    lines = [f"Model {weights.name} ({weights.source}): {weights.licence}"]
+    lines = [f"Model {each.name} ({each.source}): {each.licence}" for each in weights]
     if card is not None:
         licence = card.licence or "its card names no licence"
         return [*lines, f"Model {card.name} (anti-spoof): {licence}"]

@@ -1,5 +1,6 @@
 """Loads what measures, scores and compares: each file once a process, however many apps use it."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def load_spoof_model(settings: Settings) -> SpoofModel | None:
     return model
 
 
-def load_describer() -> tuple[Describer | None, dict[str, str]]:
-    """Make what describes faces, and tell the SHA-256 of its weights.
+def load_describer() -> tuple[Describer | None, list[Weights]]:
+    """Make what describes faces, and tell its weights.
 
     They may be missing, in a cut-down installation: then faces are not compared, and the log and
     `/readyz` say so. Raises `ModelCorrupt`.
@@ -61,13 +62,13 @@ def load_describer() -> tuple[Describer | None, dict[str, str]]:
         weights = _descriptor_weights()
     except ModelMissing as error:
         log.warning("no face descriptor: faces are not compared", detail=error.detail)
-        return None, {}
-    return Describer(weights.path), digests(weights)
+        return None, []
+    return Describer(weights.path), [weights]
 
 
-def digests(weights: Weights) -> dict[str, str]:
-    """Tell the SHA-256 of a file by its name, as verdicts do."""
-    return {weights.name: weights.sha256}
+def digests(weights: Iterable[Weights]) -> dict[str, str]:
+    """Tell the SHA-256 of files by their names, as verdicts do."""
+    return {each.name: each.sha256 for each in weights}
 
 
 @lru_cache(maxsize=1)

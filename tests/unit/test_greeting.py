@@ -9,7 +9,10 @@ from liveness.greeting import greeting, model_lines
 from liveness.models import MINIFASNET, Weights
 from liveness.settings import NO_MODEL, Settings
 
-WEIGHTS = Weights(Path("x.dat"), "x.dat", "free", "0", "package")
+WEIGHTS = [
+    Weights(Path(name), name, licence, "0", "package")
+    for name, licence in (("x.dat", "free"), ("y.dat", "CC0-1.0"))
+]
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,7 @@ def test_several_processes_are_told_of() -> None:
 def test_the_anti_spoof_model_is_named_or_missed() -> None:
     there = "\n".join(model_lines(Settings(), WEIGHTS, MINIFASNET))
     assert "x.dat (package): free" in there
+    assert "y.dat (package): CC0-1.0" in there
     assert "MiniFASNet V2 and V1SE (anti-spoof): Apache-2.0" in there
     assert "no anti-spoof model" not in there
     lost = "\n".join(model_lines(Settings(), WEIGHTS, None))
