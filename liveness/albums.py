@@ -31,9 +31,6 @@ QUALITY = 85
 KEEP_LIMIT = 3.0
 """Seconds that keeping may hold up the verdict: with SQLite it takes some hundredths."""
 
-RESTING = 0.3
-"""From this share of `front` on a face rests."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -106,7 +103,7 @@ class Album:
     def _consider(self, frame: av.VideoFrame, observation: Observation, progress: Progress) -> None:
         """Remember the sharpest frame of a face that rests."""
         face = observation.face
-        if progress.progress < RESTING or face is None or observation.faces != 1:
+        if not progress.rests or face is None or observation.faces != 1:
             self._best = None
         elif self._best is None or face.quality.sharpness > self._best[0]:
             self._best = face.quality.sharpness, frame, face.landmarks

@@ -36,6 +36,9 @@ class Failure(StrEnum):
     MANY_FACES = "many_faces"
 
 
+# From this share of `front` on a face rests.
+_RESTING = 0.3
+
 _HINTS = {Failure.FACE_LOST: Hint.NO_FACE, Failure.MANY_FACES: Hint.MANY_FACES}
 
 
@@ -50,6 +53,11 @@ class Progress:
     hint: Hint
     passed_all: bool = False
     failure: Failure | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is the first step, and the face has looked straight for a moment."""
+        return self.step == 0 and self.progress >= _RESTING
 
 
 @dataclass(frozen=True, slots=True)

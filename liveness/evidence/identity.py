@@ -28,9 +28,6 @@ TEMPLATE = 3
 _CHECKS = 2
 """Descriptors whose mean speaks against a person: one may be of a blurred frame."""
 
-# From this share of `front` on a face rests.
-_RESTING = 0.3
-
 # Seconds of video after which a person who passes nothing is compared again: nobody passes by being
 # slow, and a full core that compared its people every three lost the time to measure them.
 _RECHECK = 20.0
@@ -51,7 +48,7 @@ class Purpose(StrEnum):
 class Request:
     """A face to be described, of the frame at `time`.
 
-    `run`: how often the session had started over by then.
+    `run`: how often the session, or its first step, had started over by then.
     """
 
     purpose: Purpose
@@ -61,7 +58,7 @@ class Request:
 
 
 class Identity:
-    """Watches one session. When it starts over it takes whoever passes `front` anew."""
+    """Watches one session; it takes whoever passes `front`, each time that is begun."""
 
     def __init__(self) -> None:
         self.changed = False
@@ -70,6 +67,7 @@ class Identity:
         """Whether faces have been compared at all."""
         self._run = 0
         self._passed = 0
+        self._resting = False
         self._template: list[Descriptor] = []
         self._checks: list[Descriptor] = []
         self._due: float | None = None
@@ -86,8 +84,7 @@ class Identity:
         if self._due is not None and self._template:
             return Request(Purpose.CHECK, self._run, self._time, face)
         # Who comes after `front` has passed may be another one already.
-        rests = progress.step == 0 and progress.progress >= _RESTING
-        if rests and len(self._template) < TEMPLATE:
+        if progress.rests and len(self._template) < TEMPLATE:
             return Request(Purpose.ENROL, self._run, self._time, face)
         return None
 
@@ -139,11 +136,12 @@ class Identity:
         passed = progress.step + (progress.hint is Hint.PASSED)
         if progress.passed_all:
             passed = progress.steps
-        if passed < self._passed:
+        if passed < self._passed or (self._resting and not progress.rests and passed == 0):
             self._run += 1
             self._template.clear()
             self._checks.clear()
             self._due = None
+        self._resting = progress.rests
         if passed != self._passed:
             self._checked = self._time
         again = passed > 0 and self._due is None and self._time - self._checked >= _RECHECK

@@ -142,6 +142,17 @@ def test_who_comes_after_the_first_step_is_not_taken_for_who_was_there() -> None
     assert session.identity.changed
 
 
+def test_whoever_passes_front_is_taken_and_nobody_who_was_there_before() -> None:
+    for later, changed in ((HIM, False), (HER, True)):
+        session = Session()
+        session.show(HER, 0, frames=14)
+        session.show(HIM, 0, passed=True)
+        session.show(later, 1, frames=30, passed=True)
+        session.show(later, 2, frames=30, passed=True)
+        assert session.identity.compared
+        assert session.identity.changed == changed
+
+
 def test_starting_over_takes_whoever_is_there_then() -> None:
     session = Session()
     session.show(HER, 0, passed=True)
