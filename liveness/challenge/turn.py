@@ -16,6 +16,11 @@ _MOST_STRETCH = 0.18
 # Degrees of pitch that people nod as they turn, and more. On a print that is almost edge-on, points
 # that have lost their hold read as one looking far up or down.
 _MOST_NOD = 15.0
+# Degrees a second that heads do not reach: people who turn as asked came to 170. Photographs of a
+# turned face that take each other's place do, where 15 frames a second and more are seen.
+_FASTEST = 350.0
+# Degrees from one frame to the next that may be noise of the landmarks.
+_NOISE = 8.0
 # From here on a turn to the wrong side is told, degrees.
 _WRONG_WAY = 8.0
 
@@ -32,16 +37,18 @@ class Turn:
         self.hint = Hint.TURN_MORE
         self._sign = SIGN[challenge]
         self._was_frontal = False
-        self._before: float | None = None
+        self._before: tuple[float, float] | None = None
         self._turned = 0
 
-    def update(self, face: Face, time: float) -> bool:  # noqa: ARG002  turns have no duration
+    def update(self, face: Face, time: float) -> bool:
         """Take in one frame; tells whether the head has turned."""
         turn = self._sign * self._baseline.turn(face)
+        if self._before is not None and _jumps(*self._before, time, turn):
+            self.interrupt()
         # A swing from the other side may pass the front between two frames.
-        crossed = self._before is not None and self._before < 0 < turn
+        crossed = self._before is not None and self._before[1] < 0 < turn
         self._was_frontal |= abs(turn) <= FRONTAL or crossed
-        self._before = turn
+        self._before = time, turn
         if not self._was_frontal:
             self.hint = Hint.LOOK_STRAIGHT
             return False
@@ -61,3 +68,8 @@ class Turn:
         self._was_frontal = False
         self._before = None
         self._turned = 0
+
+
+def _jumps(before: float, start: float, time: float, turn: float) -> bool:
+    """Whether a face that was at `start` degrees has come to `turn` as no head can."""
+    return abs(turn - start) > max(_NOISE, _FASTEST * (time - before))

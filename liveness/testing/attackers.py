@@ -24,6 +24,10 @@ NOD_RATE = 4.0  # radians a second
 IDLE_TURN = 6.0  # degrees: nobody holds a print quite still
 RECORDED_FPS = 30.0
 RECORDED_QUALITY = 92  # of 100: a recording has been compressed once
+SLIDE_TURN = 20.0  # degrees
+SLIDE_EVERY = 2.3  # seconds from one showing of a slide to the next
+SLIDE_DELAY = 0.8  # seconds until it is found
+SLIDE_BLINK = 0.2  # seconds that shut eyes are shown
 LOOK_AGAIN = 1.5  # seconds that a recorded person is given for each move
 
 
@@ -40,6 +44,38 @@ class StillPhoto:
 
     def react(self, state: Mapping[str, Any]) -> None:
         """A photograph does not react."""
+
+
+class SlideShow:
+    """Photographs of all that may be asked, on something in a hand whose edges are not seen."""
+
+    def __init__(self, portrait: Portrait, *, noise: float = NOISE, seed: int = 0) -> None:
+        self._slides = {
+            Challenge.FRONT: portrait.render(),
+            Challenge.RIGHT: portrait.render(yaw=-SLIDE_TURN),
+            Challenge.LEFT: portrait.render(yaw=SLIDE_TURN),
+            Challenge.BLINK: portrait.render(blink_right=1.0, blink_left=1.0),
+        }
+        self._sensor = Sensor(portrait.size, noise, seed=seed)
+        self._sway = sway(Random(seed), portrait.size)  # noqa: S311 - movements, no secrets
+        self._asked: tuple[int, Challenge] = 0, Challenge.FRONT
+        self._time = self._since = 0.0
+
+    def frame(self, time: float) -> Picture:
+        """Show what is asked, after a while and only for a moment, and the face at rest else."""
+        self._time = time
+        shown = (time - self._since) % SLIDE_EVERY >= SLIDE_DELAY
+        asked = self._asked[1]
+        length = SLIDE_BLINK if asked is Challenge.BLINK else SLIDE_EVERY
+        shown &= (time - self._since) % SLIDE_EVERY < SLIDE_DELAY + length
+        slide = self._slides[asked if shown else Challenge.FRONT]
+        return self._sensor.expose(shifted(slide, *self._sway(time)))
+
+    def react(self, state: Mapping[str, Any]) -> None:
+        """Choose the photograph of what is asked."""
+        asked = state["step"], Challenge(state["challenge"])
+        if asked != self._asked:
+            self._asked, self._since = asked, self._time
 
 
 class EmptyRoom:

@@ -10,6 +10,7 @@ from liveness.challenge.plan import Plan
 from liveness.testing.attackers import (
     EmptyRoom,
     LoopedRecording,
+    SlideShow,
     StillPhoto,
     TwoFaces,
     WavedPrint,
@@ -30,6 +31,7 @@ OTHER_ORDERS = [
 Attack = Callable[[Portrait], Source]
 PICTURES: dict[str, Attack] = {
     "still photo": StillPhoto,
+    "slides": SlideShow,
     "flat print": WavedPrint,
     "bent print": lambda portrait: WavedPrint(portrait, bend=60),
     "hollow print": lambda portrait: WavedPrint(portrait, bend=-60),

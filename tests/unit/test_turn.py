@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liveness.challenge.baseline import Baseline
 from liveness.challenge.names import Challenge, Hint
@@ -11,9 +13,9 @@ RIGHT, LEFT = Challenge.RIGHT, Challenge.LEFT
 SIDES = [(RIGHT, -1), (LEFT, 1)]
 
 
-def turned_at(turn: Turn, yaws: Sequence[float]) -> int | None:
+def turned_at(turn: Turn, yaws: Sequence[float], interval: float = FRAME) -> int | None:
     for frame, yaw in enumerate(yaws):
-        if turn.update(a_face(yaw), frame * FRAME):
+        if turn.update(a_face(yaw), frame * interval):
             return frame
     return None
 
@@ -36,18 +38,31 @@ def test_it_is_measured_from_the_persons_own_rest() -> None:
     baseline = Baseline()
     baseline.learn([a_face(yaw=9)])
     assert turned_at(Turn(LEFT, baseline), [9, 9, 15, 15, 15]) is None
-    assert turned_at(Turn(LEFT, baseline), [9, 9, 25, 25, 25]) == 3
+    assert turned_at(Turn(LEFT, baseline), [9, 9, 17, 25, 25]) == 4
 
 
 def test_a_head_that_is_turned_already_must_come_back_first() -> None:
     turn = Turn(RIGHT, Baseline())
     assert turned_at(turn, [-25.0] * 30) is None
     assert turn.hint is Hint.LOOK_STRAIGHT
-    assert turned_at(turn, [-25, -10, -4, -10, -25, -25]) == 5
+    assert turned_at(turn, [-25, -14, -4, -14, -25, -25]) == 4
 
 
 def test_a_swing_from_the_other_side_may_cross_the_front_between_two_frames() -> None:
-    assert turned_at(Turn(LEFT, Baseline()), [-20, -9, 9, 20, 20]) is not None
+    assert turned_at(Turn(LEFT, Baseline()), [-20, -9, 9, 20, 20], interval=1 / 15) is not None
+
+
+def test_a_face_that_jumps_is_no_head_that_turns() -> None:
+    turn = Turn(LEFT, Baseline())
+    assert turned_at(turn, [0, 0, 20, 20, 20]) is None
+    assert turn.hint is Hint.LOOK_STRAIGHT
+    assert turned_at(turn, [20, 10, 0, 10, 20, 20]) is not None
+
+
+@given(st.sampled_from([10, 15, 30, 60]), st.floats(60, 170), st.floats(-2, 2))
+def test_a_head_that_turns_fast_does_not_jump(fps: int, speed: float, noise: float) -> None:
+    yaws = [min(speed * frame / fps, 25) + noise * (-1) ** frame for frame in range(fps)]
+    assert turned_at(Turn(LEFT, Baseline()), yaws, interval=1 / fps) is not None
 
 
 def test_one_noisy_frame_is_no_turn() -> None:
