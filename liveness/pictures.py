@@ -3,6 +3,7 @@
 Pillow reads them: it knows their sizes before it decodes anything, and is fuzzed for a living.
 """
 
+import re
 import struct
 import warnings
 import zlib
@@ -24,13 +25,20 @@ MOST_BYTES = 10 * 1024 * 1024
 """Of one packed picture: what a telephone's largest camera makes of 12 million pixels is half."""
 
 MOST_PIXELS = 25_000_000
-"""Of one picture: twice what telephones take. Unpacked it has 75 MB for as long as it is read."""
+"""Of one picture: twice what telephones take. Unpacked it has 100 MB for as long as it is read."""
 
 LEAST_SIDE = 32
 """Pixels. No face is found below 80 either; but that is told as one that is not there."""
 
 MOST_READS = 30_000
 """Of a picture's bytes: each of its parts takes two or three. 10 MB in parts of 4 KB take 8000."""
+
+MOST_SCANS = 64
+"""Of a JPEG, which a progressive one has ten of: each goes over all pixels, in 8 ms of the largest
+pictures, and takes 42 bytes."""
+
+MOST_SEGMENTS = 4096
+"""Of a JPEG: a colour profile and XMP of 10 MB have 160."""
 
 LONGEST_SIDE = 1280
 """Pixels to which larger pictures are reduced: as large as video comes, and no face needs more."""
@@ -41,6 +49,11 @@ _MEGAPIXEL = 1_000_000
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _RIFF, _WEBP = b"RIFF", b"WEBP"
+
+# A marker of a JPEG. In what is packed after the header of a scan 0xFF is stuffed with a zero, or
+# marks a place to begin again (ITU-T T.81, B.1.1).
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_SCAN, _END = b"\xda", b"\xd9"
 
 # What a camera that was held in another way writes, and what makes its picture upright (EXIF 2.32,
 # Orientation). Rotations here are anticlockwise.
@@ -133,6 +146,7 @@ def _open(content: bytes) -> ImageFile:
     """Read the header, and no more. The readers' classes are taken directly, one a format."""
     file = _Content(content)
     if content.startswith(_JPEG):
+        _check_scans(content)
         return _checked(JpegImageFile(file))
     if content.startswith(_PNG):
         return _checked(PngImageFile(file))
@@ -153,6 +167,20 @@ def _check_size(width: int, height: int) -> None:
         raise TooLarge(f"The picture is too large: {width} x {height}; {most}")
     if min(width, height) < LEAST_SIDE:
         raise InvalidPicture(f"The picture is too small: {width} x {height} pixels")
+
+
+def _check_scans(content: bytes) -> None:
+    """Count the scans of a JPEG; what follows its end, such as a short film, is not looked at."""
+    place, scans = len(_JPEG) - 1, 0
+    for _ in range(MOST_SEGMENTS):
+        marker = _MARKER.search(content, place)
+        if marker is None or marker[1] == _END:
+            return
+        scans += marker[1] == _SCAN
+        if scans > MOST_SCANS:
+            break
+        place = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    raise OSError("too many parts")
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:

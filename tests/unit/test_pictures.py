@@ -255,15 +255,29 @@ def test_pictures_in_many_parts_are_read() -> None:
     assert read_picture(content).width == 1000
 
 
+def jpeg_of(scans: int) -> bytes:
+    """A progressive picture whose last scan is there again and again."""
+    content = packed(marked(), "JPEG", progressive=True)
+    last = content[content.rindex(b"\xff\xda") : -2]
+    return content[:-2] + last * (scans - content.count(b"\xff\xda")) + b"\xff\xd9"
+
+
+def test_progressive_pictures_are_read_and_what_follows_them_is_not_looked_at() -> None:
+    assert read_picture(jpeg_of(20)).width == read_picture(jpeg_of(10)).width
+    film = b"\xff\xd9" + b"\xff\xda" * 1000
+    assert read_picture(jpeg_of(10) + film).width == read_picture(jpeg_of(10)).width
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        jpeg_of(100),
         in_small_parts(noisy_png(200), 4),
         packed(marked(), "PNG")[:33] + 40_000 * chunk(b"teST", b""),
         b"\xff\xd8" + 40_000 * b"\xff\xfe\x00\x02" + packed(marked(), "JPEG")[2:],
         b"\xff\xd8" + 40_000 * b"\xff" + packed(marked(), "JPEG")[3:],
     ],
-    ids=["PNG in parts of four bytes", "PNG of nothing", "JPEG of comments", "JPEG of fill"],
+    ids=["JPEG of scans", "PNG in parts of four bytes", "PNG of nothing", "JPEG of comments", "JPEG of fill"],
 )
 def test_pictures_of_little_but_parts_are_refused(content: bytes) -> None:
     """They would take a thread, and Python's lock, for as long as their sender likes."""
