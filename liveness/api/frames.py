@@ -50,6 +50,9 @@ into a kilobyte each, more would keep the others waiting for minutes."""
 MOST_MARKS = 10_000
 """Commas and brackets of a body, of which a picture needs four: each costs time and memory."""
 
+# Many write base64 in lines.
+_SPACE = b" \t\r\n"
+
 _ENLARGED = 1.2
 """The seed's box is a fifth larger than dlib's."""
 
@@ -206,16 +209,17 @@ def _look(frame: Frame, registry: Registry, arrived: float, place: str = "") -> 
 
 def unpack(frame: str) -> bytes:
     """Take a data URL (RFC 2397) or base64 alone apart; raises `InvalidPicture`."""
-    text = frame.strip()
-    if text.startswith("data:"):
-        head, comma, text = text.partition(",")
+    text = frame.encode("ascii", "replace").translate(None, _SPACE)
+    if text[:5].lower() == b"data:":
+        head, comma, text = text.partition(b",")
+        kind = head.lower()
         if not comma:
             raise InvalidPicture("The data URL has no comma, and so no picture")
         if not text:
             raise InvalidPicture("The picture is empty: has the camera started?")
-        if not head.endswith(";base64"):
+        if not kind.endswith(b";base64"):
             raise InvalidPicture("The data URL is not in base64")
-        if not head.startswith("data:image/"):
+        if not kind.startswith(b"data:image/"):
             raise InvalidPicture("The data URL is no picture's")
     try:
         return base64.b64decode(text, validate=True)

@@ -9,7 +9,14 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from liveness.apikeys import ApiKeys
-from liveness.errors import InvalidBody, Timeout, TooLarge, Unauthorized, WrongType
+from liveness.errors import (
+    InvalidBody,
+    RequestError,
+    Timeout,
+    TooLarge,
+    Unauthorized,
+    WrongType,
+)
 from liveness.registry import Registry
 from liveness.settings import Settings
 from liveness.store import Store
@@ -45,6 +52,8 @@ async def read_body(
                     raise TooLarge(f"At most {limit} bytes are taken")
     except TimeoutError:
         raise Timeout from None
+    except ConnectionError:
+        raise Timeout("Whoever sent it is gone") from None
     except (web.RequestPayloadError, HttpProcessingError) as error:
         raise InvalidBody("The body is not sent as its headers say") from error
     return bytes(body)
@@ -120,9 +129,22 @@ def base_url(request: web.Request) -> URL:
     url = request.url.origin()
     if not request.app[SETTINGS].http:
         return url
-    scheme = request.headers.get("X-Forwarded-Proto", url.scheme)
-    host = request.headers.get("X-Forwarded-Host", url.authority)
+    scheme = _told_first(request, "X-Forwarded-Proto", url.scheme)
+    host = _told_first(request, "X-Forwarded-Host", url.authority)
     try:
         return URL(f"{scheme}://{host}").origin()
     except ValueError:
         return url
+
+
+def check_host(request: web.Request) -> None:
+    """Raise `RequestError` for a Host header that is no address (RFC 9112 section 3.2)."""
+    try:
+        URL.build(scheme=request.scheme, authority=request.host).origin()
+    except ValueError:
+        raise RequestError("The Host header is no address") from None
+
+
+def _told_first(request: web.Request, header: str, otherwise: str) -> str:
+    """What the proxy says that is nearest to the client; each adds its own behind a comma."""
+    return request.headers.get(header, otherwise).split(",")[0].strip()

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 
-from liveness.api.http import API_KEYS, REGISTRY, SETTINGS, address
+from liveness.api.http import API_KEYS, REGISTRY, SETTINGS, address, check_host
 from liveness.errors import LivenessError
 from liveness.relay import came_from_worker
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error with `application/problem+json`."""
     try:
+        check_host(request)
         return await handler(request)
     except LivenessError as error:
         return problem(error.status, error.code, error.title, error.detail, error.headers)
@@ -80,7 +81,7 @@ async def guesses(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer a browser that asks whether it may (a preflight is answered for every path)."""
+    """Answer a browser that asks whether it may (a preflight is answered for every known path)."""
     asks = hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
     try:
         return await handler(request)

@@ -110,6 +110,30 @@ async def test_what_is_no_http_gets_a_problem(connect: Connect) -> None:
         writer.close()
 
 
+async def test_a_host_that_is_no_address_is_refused(connect: Connect) -> None:
+    for host in (b"a:b", b"a:99999", b":80", b"", b"\x80"):
+        reader, writer = await connect()
+        writer.write(POST.replace(b"Host: x", b"Host: " + host) + b"}")
+        answer = await reader.readuntil(b"}")
+        assert answer.startswith(b"HTTP/1.1 400 "), host
+        assert b"The Host header is no address" in answer
+        writer.close()
+
+
+async def test_who_hangs_up_is_no_error_of_the_server(
+    connect: Connect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, writer = await connect()
+    writer.write(POST)
+    await asyncio.sleep(HEADER_LIMIT / 5)
+    writer.transport.abort()
+    reader, writer = await connect()
+    writer.write(HEALTH + b"Connection: close\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    assert "request failed" not in "".join(capsys.readouterr())
+    writer.close()
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     """A server that is started with few files, though it may have more."""

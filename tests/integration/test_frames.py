@@ -208,6 +208,15 @@ async def test_a_blink_is_remembered_on_a_slow_line(
     assert body["success"], body
 
 
+async def test_base64_may_be_in_lines_and_its_head_in_capitals(
+    client: ClientSession, poser: Poser
+) -> None:
+    lines = base64.encodebytes(poser.photograph()).decode()
+    for head in ("", "DATA:image/jpeg;BASE64, "):
+        sent = {"challenge": "front", "frame": head + lines}
+        assert (await ask(client, FRAME, json=sent))[1]["success"]
+
+
 async def test_the_cookie_is_for_this_server_alone(client: ClientSession, poser: Poser) -> None:
     async with client.post(FRAME, json=poser.frame("front")) as response:
         cookie = response.headers["Set-Cookie"]
@@ -216,6 +225,9 @@ async def test_the_cookie_is_for_this_server_alone(client: ClientSession, poser:
     assert "Secure" not in cookie
     behind = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "check.example"}
     async with client.post(FRAME, json=poser.frame("front"), headers=behind) as response:
+        assert "Secure" in response.headers["Set-Cookie"]
+    chained = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "check.example, inner:80"}
+    async with client.post(FRAME, json=poser.frame("front"), headers=chained) as response:
         assert "Secure" in response.headers["Set-Cookie"]
 
 
