@@ -277,7 +277,13 @@ def test_progressive_pictures_are_read_and_what_follows_them_is_not_looked_at() 
         b"\xff\xd8" + 40_000 * b"\xff\xfe\x00\x02" + packed(marked(), "JPEG")[2:],
         b"\xff\xd8" + 40_000 * b"\xff" + packed(marked(), "JPEG")[3:],
     ],
-    ids=["JPEG of scans", "PNG in parts of four bytes", "PNG of nothing", "JPEG of comments", "JPEG of fill"],
+    ids=[
+        "JPEG of scans",
+        "PNG in parts of four bytes",
+        "PNG of nothing",
+        "JPEG of comments",
+        "JPEG of fill",
+    ],
 )
 def test_pictures_of_little_but_parts_are_refused(content: bytes) -> None:
     """They would take a thread, and Python's lock, for as long as their sender likes."""
