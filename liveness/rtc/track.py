@@ -31,8 +31,9 @@ MOST_PIXELS = 2560 * 1440
 take half a core to decode alone: 17 ms each at 3840x2160, where this size takes 4."""
 
 MAX_LEAP = 2.0
-"""Seconds that timestamps may run ahead of the clock from one frame to the next. aiortc takes a
-timestamp that jumps back for one that wrapped around, and gives 13 hours."""
+"""Seconds that timestamps may run ahead of our clock, in all: a sender whose clock runs fast could
+else have every moment over before it is looked at. aiortc takes a timestamp that jumps back for one
+that wrapped around, and gives 13 hours."""
 
 
 class MediaClock:
@@ -40,22 +41,26 @@ class MediaClock:
 
     def __init__(self) -> None:
         self._pts: float | None = None
+        self._began: float | None = None
         self._arrival = 0.0
         self._time = 0.0
 
     def time(self, pts: float | None, arrival: float) -> float:
         """Place a frame: `pts` by the sender's clock, `arrival` by ours, both in seconds.
 
-        A step that cannot be (none, back, far ahead) is replaced by the time between arrivals.
+        A step that cannot be (none, back, ahead of us) is replaced by the time between arrivals.
         """
-        first = self._arrival == 0.0
+        if self._began is None:
+            self._began = self._arrival = arrival
+            self._pts = pts
+            return self._time
         passed = max(arrival - self._arrival, MIN_STEP)
         step = pts - self._pts if pts is not None and self._pts is not None else passed
-        if not MIN_STEP <= step <= passed + MAX_LEAP:
+        most = arrival - self._began + MAX_LEAP - self._time
+        if not MIN_STEP <= step <= most:
             step = passed
         self._pts, self._arrival = pts, arrival
-        if not first:
-            self._time += step
+        self._time += step
         return self._time
 
 

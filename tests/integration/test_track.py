@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import cast
 
 import av
@@ -218,6 +219,14 @@ def test_time_survives_timestamps_that_cannot_be() -> None:
     stamps = [0.0, 1 / 30, None, 3 / 30, 3 / 30, wrapped]
     times = [clock.time(stamp, at) for stamp, at in zip(stamps, arrivals, strict=True)]
     assert times == pytest.approx([number / 30 for number in range(6)])
+
+
+def test_a_sender_cannot_be_far_ahead_of_the_clock() -> None:
+    clock = MediaClock()
+    times = [clock.time(number * 1.01, 7 + number / 30) for number in range(120)]
+    ahead = [time - number / 30 for number, time in enumerate(times)]
+    assert max(ahead) <= MAX_LEAP
+    assert all(earlier < later for earlier, later in pairwise(times))
 
 
 def test_time_follows_the_sender_and_not_the_network() -> None:
