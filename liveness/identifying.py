@@ -107,6 +107,11 @@ class Identifier:
         """Whether a comparison has been waited for in vain."""
         return self.identity is not None and self.identity.overdue
 
+    @property
+    def hidden(self) -> bool:
+        """Whether that is because no face was to be seen since."""
+        return self.identity is not None and self.identity.hidden
+
     async def close(self) -> None:
         """Let go of what is under way."""
         if self.overdue:

@@ -164,7 +164,8 @@ class Session:
                 if self._decided:
                     return ()
                 if self._identifier.overdue:  # nobody passes uncompared
-                    return (Reason.SERVER_LOST,)
+                    hidden = self._identifier.hidden
+                    return (Reason.FACE_LOST if hidden else Reason.SERVER_LOST,)
             if observation.time > self._limit:
                 return (Reason.TIME_LIMIT,)
             self._tell(observation, progress)

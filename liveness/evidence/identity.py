@@ -71,6 +71,7 @@ class Identity:
         self._template: list[Descriptor] = []
         self._checks: list[Descriptor] = []
         self._due: float | None = None
+        self._was_there = False
         self._checked = 0.0
         self._time = 0.0
 
@@ -82,6 +83,7 @@ class Identity:
         if face is None or observation.faces != 1:
             return None
         if self._due is not None and self._template:
+            self._was_there = True
             return Request(Purpose.CHECK, self._run, self._time, face)
         # Who comes after `front` has passed may be another one already.
         if progress.rests and len(self._template) < TEMPLATE:
@@ -131,6 +133,11 @@ class Identity:
         """Whether a comparison has been waited for in vain."""
         return self._due is not None and self._time - self._due > PATIENCE
 
+    @property
+    def hidden(self) -> bool:
+        """Whether that is because no face was to be seen since."""
+        return self.overdue and not self._was_there
+
     def _count(self, progress: Progress) -> None:
         """Count the passed steps: each but `front` wants a comparison, and so does a long one."""
         passed = progress.step + (progress.hint is Hint.PASSED)
@@ -146,6 +153,7 @@ class Identity:
             self._checked = self._time
         again = passed > 0 and self._due is None and self._time - self._checked >= _RECHECK
         if passed > max(self._passed, 1) or again:
+            self._was_there = False
             self._due = self._checked = self._time
         self._passed = passed
 

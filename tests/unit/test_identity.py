@@ -189,6 +189,18 @@ def test_nobody_is_done_before_the_last_comparison() -> None:
     assert not session.identity.changed
 
 
+def test_who_hides_from_the_last_comparison_is_told_from_one_that_nobody_made() -> None:
+    for faces, hidden in ((0, True), (1, False)):
+        session = Session()
+        session.show(HER, 0, passed=True)
+        done = Progress(3, 4, Challenge.LEFT, 1.0, Hint.PASSED, passed_all=True)
+        for k in range(int(30 * PATIENCE) + 2):
+            face = a_face() if faces else None
+            session.identity.follow(Observation(k, 5 + k / 30, faces, face, BLANK), done)
+        assert session.identity.overdue
+        assert session.identity.hidden == hidden
+
+
 def test_no_face_and_two_faces_are_not_described() -> None:
     identity = Identity()
     progress = Progress(0, 4, Challenge.FRONT, 0.9, Hint.HOLD)
