@@ -3,7 +3,8 @@
 import sys
 from importlib.util import find_spec
 
-from liveness.train.options import INTERRUPTED, Options
+from liveness.console import INTERRUPTED
+from liveness.train.options import Options
 
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "matplotlib", "tqdm")
 

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -23,18 +23,24 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture. `label`: index into `CLASSES`; `species`: of attack, empty for live faces."""
+    """One picture.
+
+    `label`: index into `CLASSES`; `species`: of attack, empty for live faces; `digest`: of the
+    file, empty while nobody has read it, or if that cannot be done.
+    """
 
     path: Path
     label: int
     species: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """The pictures that can be read, by split.
 
-    `unreadable`: those that cannot. `leaked`: how many of `val` and `test` are also in `train`.
+    `unreadable`: those that cannot. `leaked`: how many of `val` are also in `train`, and of `test`
+    in either: the net is chosen by `val`.
     """
 
     root: Path
@@ -49,26 +55,32 @@ class Dataset:
         """Find and try every picture; raises `DatasetInvalid`."""
         found = {split: _find(root, split) for split in SPLITS}
         digests = _try_all([sample.path for samples in found.values() for sample in samples])
-        readable = {
-            split: tuple(sample for sample in samples if digests[sample.path])
+        tried = {
+            split: [replace(sample, digest=digests[sample.path]) for sample in samples]
             for split, samples in found.items()
+        }
+        readable = {
+            split: tuple(sample for sample in samples if sample.digest)
+            for split, samples in tried.items()
         }
         for split, samples in readable.items():
             _require_both(root, split, samples, "none of its pictures can be read")
-        trained = {digests[sample.path] for sample in readable["train"]}
-        held_out = [*readable["val"], *readable["test"]]
+        train, val, test = (Counter(each.digest for each in readable[split]) for split in SPLITS)
         return cls(
             root,
             **readable,
             unreadable=tuple(path for path, digest in digests.items() if not digest),
-            leaked=sum(digests[sample.path] in trained for sample in held_out),
+            leaked=_shared(val, train) + _shared(test, train | val),
         )
 
     @property
     def fingerprint(self) -> str:
-        """Names what is trained and validated with, by the names of the pictures."""
-        names = (str(each.path.relative_to(self.root)) for each in (*self.train, *self.val))
-        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+        """Names what is trained and validated with, by the pictures and their names."""
+        names = (
+            os.fsencode(each.path.relative_to(self.root)) + each.digest.encode()
+            for each in (*self.train, *self.val)
+        )
+        return hashlib.sha256(b"\n".join(names)).hexdigest()
 
     def summary(self) -> list[str]:
         """Lines that say what there is, and what was wrong."""
@@ -80,10 +92,11 @@ class Dataset:
         ]
         if self.unreadable:
             lines.append(f"{len(self.unreadable)} pictures cannot be read and are left out:")
-            lines += [f"  {path}" for path in self.unreadable]
+            # A name may be of any bytes.
+            lines += [f"  {os.fsencode(path).decode(errors='replace')}" for path in self.unreadable]
         if self.leaked:
             lines.append(
-                f"warning: {self.leaked} pictures of val and test are in train too: "
+                f"warning: {self.leaked} pictures of val and test are in an earlier split too: "
                 "the figures will flatter"
             )
         return lines
@@ -92,6 +105,10 @@ class Dataset:
 def labels_of(samples: Sequence[Sample]) -> NDArray[np.int64]:
     """(n,) class of each sample."""
     return np.array([sample.label for sample in samples], np.int64)
+
+
+def _shared(pictures: Counter[str], earlier: Counter[str]) -> int:
+    return sum(count for digest, count in pictures.items() if digest in earlier)
 
 
 def _find(root: Path, split: str) -> list[Sample]:

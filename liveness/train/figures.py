@@ -86,7 +86,7 @@ def draw_det(run: Path, scores: Scores, labels: Labels, figures: Figures) -> Non
     ticks, names = _deviates(np.array(DET_TICKS)), [f"{tick:.4g}" for tick in DET_TICKS]
     axes.set_xticks(ticks, names)
     axes.set_yticks(ticks, names)
-    axes.set(xlabel="APCER (attacks accepted)", ylabel="BPCER (live rejected)", title="DET")
+    axes.set(xlabel="attacks accepted, all species", ylabel="live rejected", title="DET")
     edges = _deviates(np.array([0.0, 1.0]))
     axes.set(xlim=edges, ylim=edges)
     axes.legend()

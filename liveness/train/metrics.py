@@ -1,4 +1,4 @@
-"""Errors of presentation attack detection as ISO/IEC 30107-3 defines them.
+"""Errors of presentation attack detection: APCER and BPCER as ISO/IEC 30107-3 defines them.
 
 A score is the probability that a face is live; above the threshold it is taken for live.
 """

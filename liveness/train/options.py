@@ -12,9 +12,6 @@ NETS = {
     "mobilenet": "MobileNet (Howard et al. 2017)",
     "mobilenetv2": "MobileNetV2 (Sandler et al. 2018)",
 }
-INTERRUPTED = 130
-"""Exit status, as a shell gives it to what Ctrl-C ended."""
-
 MOST_WORKERS = 4
 """Threads that read pictures, unless asked for otherwise: more seldom help one device."""
 

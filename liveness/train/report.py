@@ -1,6 +1,7 @@
 """What a training came to, as JSON for programs and as Markdown for people."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,9 @@ class Report:
             "",
             *_table(self.exported),
             "",
-            *_species(self.exported[0].figures),
+            *_species(
+                self.exported[0].figures, Counter(each.species for each in self.dataset.test)
+            ),
             "",
             f"![Loss and accuracy by epoch]({figures.CURVES})",
             f"![Confusion matrix]({figures.CONFUSION})",
@@ -164,11 +167,14 @@ def _table(exported: list[Exported]) -> list[str]:
     ]
 
 
-def _species(of: Figures) -> list[str]:
+def _species(of: Figures, pictures: Counter[str]) -> list[str]:
     return [
         "APCER is that of the worst species of attack (ISO/IEC 30107-3):",
         "",
-        "| species | taken for live |",
-        "|---|---|",
-        *(f"| {name} | {share:.2%} |" for name, share in sorted(of.species.items())),
+        "| species | pictures | taken for live |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {pictures[name]} | {share:.2%} |"
+            for name, share in sorted(of.species.items())
+        ),
     ]

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from liveness.console import INTERRUPTED
 from liveness.train import tflite
 from liveness.train.agreement import live_share
 from liveness.train.card import write_card
@@ -15,7 +16,7 @@ from liveness.train.errors import TrainingError
 from liveness.train.export import Served, export_onnx, halve
 from liveness.train.loader import plain_batches
 from liveness.train.metrics import Figures, equal_error_threshold, judge
-from liveness.train.options import INTERRUPTED, Options
+from liveness.train.options import Options
 from liveness.train.report import Exported, Report
 from liveness.train.trainer import Trainer
 

@@ -1,4 +1,5 @@
 # ruff: noqa: E402 - without PyTorch the imports below would fail
+import os
 from pathlib import Path
 
 import cv2
@@ -84,14 +85,34 @@ def test_pictures_that_are_held_out_and_trained_with_are_warned_of(folder: Path)
     (folder / "test" / "live" / "copy.png").write_bytes(copied)
     dataset = Dataset.open(folder)
     assert dataset.leaked == 1
-    assert "1 pictures of val and test are in train too" in "\n".join(dataset.summary())
+    assert "1 pictures of val and test are in an earlier split too" in "\n".join(dataset.summary())
+
+
+def test_pictures_by_which_the_net_is_chosen_and_judged_are_warned_of(folder: Path) -> None:
+    for name in ("0.png", "1.png"):
+        copied = (folder / "val" / "live" / name).read_bytes()
+        (folder / "test" / "live" / name).write_bytes(copied)
+    assert Dataset.open(folder).leaked == 2
 
 
 def test_the_fingerprint_follows_the_pictures(folder: Path) -> None:
     before = Dataset.open(folder).fingerprint
     assert Dataset.open(folder).fingerprint == before
-    put(folder / "train" / "live" / "new.png", 7)
-    assert Dataset.open(folder).fingerprint != before
+    put(folder / "train" / "live" / "0.png", 7)
+    changed = Dataset.open(folder).fingerprint
+    assert changed != before
+    put(folder / "train" / "live" / "new.png", 9)
+    assert Dataset.open(folder).fingerprint != changed
+
+
+def test_a_name_may_be_of_any_bytes(folder: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(folder / "train" / "live") + b"/\xff.png"))
+    odd.write_bytes((folder / "train" / "live" / "0.png").read_bytes())
+    dataset = Dataset.open(folder)
+    assert dataset.fingerprint
+    assert len(dataset.train) == 6
+    odd.write_bytes(b"no picture")
+    assert "\ufffd.png" in "\n".join(Dataset.open(folder).summary())
 
 
 def test_batches_depend_on_seed_and_epoch_and_not_on_workers(folder: Path) -> None:
