@@ -1,7 +1,10 @@
-"""What commands print."""
+"""What commands print, and how they end."""
 
 import os
 import sys
+
+INTERRUPTED = 130
+"""Exit status, as a shell gives it to what Ctrl-C ended."""
 
 
 def say(*lines: str) -> None:

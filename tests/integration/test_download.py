@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC240  nothing else runs on the loops of these tests
+
 import asyncio
 import bz2
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from liveness.api.http import REGISTRY
+from liveness.console import INTERRUPTED
 from liveness.download import Download, State
 from liveness.errors import (
     DownloadUnfit,
@@ -276,18 +277,36 @@ async def test_progress_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "weights downloaded" in said
 
 
-async def test_the_command_brings_them_with_a_bar(
-    tmp_path: Path, spoof_models: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def networks(tmp_path: Path, spoof_models: Path) -> Path:
+    """A folder that has the anti-spoof networks already."""
     for file in spoof_models.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+async def test_the_command_brings_them_with_a_bar(
+    networks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with serving_source(Source()) as source:
-        given = ["--model-dir", str(tmp_path), "--gtx", "--model-url", source.url]
+        given = ["--model-dir", str(networks), "--gtx", "--model-url", source.url]
         assert await asyncio.to_thread(main, given) == 0
     out, err = capsys.readouterr()
     assert "100%" in err
     assert f"{GTX_FILE}: there" in out
-    assert (tmp_path / GTX_FILE).read_bytes() == predictor()
+    assert (networks / GTX_FILE).read_bytes() == predictor()
+
+
+async def test_the_command_tells_a_damaged_file_and_brings_it_anew(
+    networks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (networks / GTX_FILE).write_bytes(predictor()[:100])
+    assert await asyncio.to_thread(main, ["--model-dir", str(networks)]) == 1
+    assert "delete it, or fetch it anew with --gtx" in capsys.readouterr().err
+    async with serving_source(Source()) as source:
+        given = ["--model-dir", str(networks), "--gtx", "--model-url", source.url]
+        assert await asyncio.to_thread(main, given) == 0
+    assert (networks / GTX_FILE).read_bytes() == predictor()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/x", "ftp://127.0.0.1/x", "http:///x"])
@@ -298,13 +317,24 @@ def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
         main(["--model-dir", str(tmp_path), "--gtx", "--model-url", url])
 
 
+def test_the_command_may_be_interrupted(
+    networks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("liveness.prepare.find_landmark_weights", interrupted)
+    assert main(["--model-dir", str(networks)]) == INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
+
+
 async def test_the_command_says_what_went_wrong_and_no_secret(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    networks: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving_source(Source()) as source:
         source.status = 404
         url = source.url.replace("://", "://me:hushed@") + "?token=hushed"
-        given = ["--model-dir", str(tmp_path), "--gtx", "--model-url", url]
+        given = ["--model-dir", str(networks), "--gtx", "--model-url", url]
         assert await asyncio.to_thread(main, given) == 1
     out, err = capsys.readouterr()
     assert "fetching it from 127.0.0.1" in out
