@@ -21,6 +21,9 @@ RETRY_AFTER = 5
 _LOG_STEP = 10
 """Percent between two lines of the log."""
 
+_LOG_BYTES = 8 * 1024 * 1024
+"""The same where the source does not tell how much there is."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -82,6 +85,7 @@ class Download:
         self._follower: asyncio.Task[None] | None = None
         self._in_use = target.exists()
         self._unusable = False
+        self._logged: int | None = None
 
     async def join(self) -> Status:
         """Wait for the download, which begins if there is none; raises why it failed.
@@ -121,6 +125,7 @@ class Download:
     async def _run(self) -> None:
         """Do it; failures are kept for everybody who joined."""
         self.status = Status(State.DOWNLOADING)
+        self._logged = None
         try:
             if not self._target.exists():
                 log.info("downloading weights", name=self._target.name)
@@ -150,8 +155,9 @@ class Download:
         self.status.error = error
 
     def _tell(self, received: int, total: int | None) -> None:
-        before = self.status.percent
         self.status.received, self.status.total = received, total
         percent = self.status.percent
-        if percent is not None and (before is None or percent // _LOG_STEP > before // _LOG_STEP):
+        step = received // _LOG_BYTES if percent is None else percent // _LOG_STEP
+        if step != self._logged:
+            self._logged = step
             log.info("downloading weights", percent=percent, received=received, total=total)

@@ -167,7 +167,8 @@ class Trainer:
             self.net.load_state_dict(state["best"])  # tried now rather than after hours
             self.net.load_state_dict(state["net"])
             self._optimiser.load_state_dict(state["optimiser"])
-            self._schedule.load_state_dict(state["schedule"])
+            patience = {"patience": self._schedule.patience}  # it may be another one now
+            self._schedule.load_state_dict(state["schedule"] | patience)
             self.history = [Epoch(**epoch) for epoch in state["history"]]
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             run = self._options.run

@@ -1,4 +1,3 @@
-
 import asyncio
 import bz2
 from collections.abc import AsyncIterator
@@ -275,6 +274,19 @@ async def test_progress_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[
     said = "".join(capsys.readouterr())
     assert "percent=100" in said
     assert "weights downloaded" in said
+
+
+async def test_progress_is_logged_where_the_source_tells_no_length(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(_path: Path) -> None: ...
+
+    monkeypatch.setattr("liveness.download._LOG_BYTES", 1000)
+    async with serving_source(Source()) as source:
+        source.sized = False
+        await Download(source.url, tmp_path / "weights.dat", use).join()
+    said = [line for line in "".join(capsys.readouterr()).splitlines() if "received=" in line]
+    assert len(said) >= 2
 
 
 @pytest.fixture

@@ -185,6 +185,22 @@ async def test_ending_it_leaves_the_part_for_later(target: Path) -> None:
     assert target.read_bytes() == predictor()
 
 
+async def test_what_had_come_whole_and_was_not_unpacked_is_no_obstacle(target: Path) -> None:
+    async with serving_source(Source()) as source:
+        source.pause = 0.2
+        task = asyncio.create_task(fetch(source.url, target, limits=QUICK))
+        part = target.with_name(f".{target.name}.bz2.part")
+        while not part.exists() or not part.stat().st_size:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        part.write_bytes(source.content)  # as a kill in the very last moment leaves it
+        source.pause = 0.0
+        await fetch(source.url, target, limits=QUICK)
+    assert target.read_bytes() == predictor()
+
+
 async def test_errors_keep_the_operators_secrets(target: Path, unused_tcp_port: int) -> None:
     url = f"http://user:secret@127.0.0.1:{unused_tcp_port}/weights.bz2?key=secret"
     with pytest.raises(SourceUnreachable) as caught:

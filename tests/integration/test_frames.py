@@ -10,7 +10,9 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from PIL import Image
 
+from liveness.api.frames import MAX_FRAME, MAX_FRAMES
 from liveness.api.seeds import Seen, look
+from liveness.api.upload import MAX_UPLOAD
 from liveness.desk import MOST_WAITING
 from liveness.testing.portrait import Portrait
 from tests.integration.plain import serving
@@ -392,6 +394,15 @@ async def test_too_large_a_body_is_refused(client: ClientSession) -> None:
     assert "At most" in body["message"]
 
 
+async def test_too_many_bytes_are_refused_before_they_come(client: ClientSession) -> None:
+    for path, most in ((FRAME, MAX_FRAME), (FRAMES, MAX_FRAMES), ("/upload", MAX_UPLOAD)):
+        kind = "multipart/form-data; boundary=x" if path == "/upload" else "application/json"
+        sent = BytesIO(bytes(most + 1))
+        async with client.post(path, data=sent, headers={"Content-Type": kind}) as response:
+            assert response.status == 413
+            assert response.headers["Cache-Control"] == "no-store"
+
+
 async def test_a_body_that_bursts_is_refused(client: ClientSession) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     bomb = gzip.compress(bytes(60_000_000))
@@ -439,13 +450,22 @@ async def test_preflights_work_as_in_the_seed(client: ClientSession) -> None:
         assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (FRAME, "application/json"),
+        (FRAMES, "application/json"),
+        ("/upload", "multipart/form-data; boundary=x"),
+    ],
+)
 async def test_bodies_that_break_off_or_do_not_come_are_told(
-    client: ClientSession, monkeypatch: pytest.MonkeyPatch
+    client: ClientSession, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
 ) -> None:
-    monkeypatch.setattr("liveness.api.frames.SEND_TIMEOUT", 0.2)
+    for module in ("frames", "upload"):
+        monkeypatch.setattr(f"liveness.api.{module}.SEND_TIMEOUT", 0.2)
     url = client._base_url  # noqa: SLF001
     assert url is not None
-    head = f"POST {FRAME} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
     for rest, status in (
         ("Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         ("Content-Length: 100\r\n\r\n{", 408),
