@@ -55,3 +55,4 @@ async def test_the_exported_net_scores_a_live_session(
     assert live.verdict.spoof_score > 0.5
     assert shown.verdict.spoof_score is not None
     assert shown.verdict.spoof_score < live.verdict.spoof_score
+    assert (live.verdict.verdict, shown.verdict.verdict) == ("live", "spoof")
