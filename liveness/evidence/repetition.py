@@ -37,7 +37,7 @@ from liveness.vision.observation import Box, Face, Observation, Thumbnail
 # the limits.
 MOST_DIFFERENCE = 0.25
 _LARGE_FACE = 0.35
-# People in good light have 20 to 50. The stillest of them, who would be told at 1.5 of the limits,
+# People in good light have 20 to 50. The stillest of them, who would be told at 1.6 of the limits,
 # is at 1.3 or more in all dimmer light that challenges accept; with 20 here it would be 1.06. What
 # codecs leave of a loop does not shrink with the light: with 25 here more dim loops would be lost.
 _FULL_CONTRAST = 24.0
