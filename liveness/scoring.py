@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import av
 
+from liveness.challenge.hints import obstacle
 from liveness.scores import Scores
 from liveness.stopwatch import Took, timed, unheard
 from liveness.vision.observation import Landmarks, Observation
@@ -79,13 +80,16 @@ class Scorer:
     def offer(self, frame: av.VideoFrame, observation: Observation) -> None:
         """Have the frame scored, if it is time, shows a usable face, and none is under way.
 
-        Raises whatever went wrong with the frame before.
+        Not where the person is asked to mend something first: nobody is accused of sitting in the
+        dark. Raises whatever went wrong with the frame before.
         """
         if self._running is not None and not self._running.done():
             return
         self._take()
         face = usable(observation)
         if self._score is None or face is None or observation.time < self._due:
+            return
+        if obstacle(observation, first=False) is not None:
             return
         self._due = observation.time + self._interval
         self._running = asyncio.get_running_loop().run_in_executor(

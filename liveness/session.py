@@ -11,6 +11,7 @@ import structlog
 
 from liveness import protocol
 from liveness.albums import Album
+from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Hint
 from liveness.challenge.sequence import Progress, Sequence
 from liveness.errors import StoreUnavailable
@@ -230,7 +231,8 @@ class Session:
     def _tell(self, observation: Observation, progress: Progress) -> None:
         """Send the state if it is worth it, and let the sequence know that a prompt is out."""
         if progress.passed_all and not self._scorer.decided:
-            progress = replace(progress, hint=Hint.LOOK_STRAIGHT)
+            hint = obstacle(observation, first=False) or Hint.LOOK_STRAIGHT
+            progress = replace(progress, hint=hint)
         state = state_of(observation, progress, self._scorer.average)
         if self.peer.channel_open:
             if not worth_sending(self._sent, state) or not self.peer.say(state):

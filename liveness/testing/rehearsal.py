@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import av
 
+from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Progress, Sequence
@@ -157,7 +158,9 @@ class _Trial:
 
     def _score(self, frame: av.VideoFrame, observation: Observation) -> None:
         model, face = self._spoof_model, usable(observation)
-        if model is not None and face is not None and observation.time >= self._score_due:
+        mended = obstacle(observation, first=False) is None
+        due = mended and observation.time >= self._score_due
+        if model is not None and face is not None and due:
             self._score_due = observation.time + 1 / SPOOF_RATE
             self._scores.add(model.score(frame, face.landmarks))
 

@@ -16,6 +16,8 @@ A card is a small TOML file beside the network's file:
     mean = 127.5                   # subtracted from 0..255; one number, or one a channel
     deviation = 127.5              # what is left is divided by this
     crop = 1.3                     # side of the cut-out, in face boxes
+    light = 110                    # optional: a face of less mean grey, 0..255, is brightened to
+                                   # it and its noise smoothed; by default the network sees it dark
     output = "sigmoid"             # what the network gives: see `Output`
     live = 0                       # index of the live class
 
@@ -73,6 +75,7 @@ class Network(BaseModel):
     mean: PerChannel = (0.0, 0.0, 0.0)
     deviation: PerChannel = (255.0, 255.0, 255.0)
     crop: float = Field(gt=0, le=10)
+    light: float | None = Field(default=None, gt=0, le=255)
     output: Output = Output.LOGITS
     live: int = Field(ge=0)
 

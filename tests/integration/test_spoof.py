@@ -3,21 +3,29 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 
+from liveness.challenge.names import Hint
 from liveness.errors import ModelCorrupt, ModelMissing
 from liveness.models import MINIFASNET_V2
+from liveness.settings import SPOOF_RATE
 from liveness.testing.attackers import ScreenReplay
 from liveness.testing.fixtures import LivenessServer, ServerFactory
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
+from liveness.testing.raster import Picture
 from liveness.testing.screen import PHONE, TABLET
 from liveness.testing.source import Source
 from liveness.verdict import Reason
 from liveness.vision.spoof import SpoofModel
 from tests.networks import write_onnx
+
+DARK = 0.1
+"""Of the light that the person is filmed in: the face is still found."""
 
 CARD = """
 name = "How red a face is"
@@ -30,6 +38,27 @@ crop = 1.0
 output = "probabilities"
 live = 0
 """
+
+
+class Dimmed:
+    """A person in the dark: from the start, or from when all that is asked has been done."""
+
+    def __init__(self, person: Puppet, *, at_last: bool) -> None:
+        self._person = person
+        self._at_last = at_last
+        self._dark = not at_last
+
+    def frame(self, time: float) -> Picture:
+        """Show the person in this light."""
+        picture = self._person.frame(time)
+        return np.asarray(DARK * picture, np.uint8) if self._dark else picture
+
+    def react(self, state: dict[str, Any]) -> None:
+        """Do what is asked, and turn off the light in the end."""
+        done = (state["step"], state["progress"], state["hint"])
+        kept = done == (state["steps"] - 1, 1, Hint.LOOK_STRAIGHT)
+        self._dark = self._dark or (self._at_last and kept)
+        self._person.react(state)
 
 
 async def ready(server: LivenessServer) -> object:
@@ -121,6 +150,20 @@ async def test_a_card_takes_the_place_of_the_pair(
     assert 0.3 < check.verdict.spoof_score < 0.9
     lenient = await liveness_servers(spoof_model=str(card), spoof_threshold=0.1)
     assert (await lenient.check(Puppet(portrait))).verdict.verdict == "live"
+
+
+@pytest.mark.parametrize("at_last", [False, True])
+async def test_a_person_in_the_dark_is_asked_for_light_and_not_accused(
+    liveness_servers: ServerFactory, portrait: Portrait, spoof_models: Path, *, at_last: bool
+) -> None:
+    rate, limit = (0.5, 8.0) if at_last else (SPOOF_RATE, 3.5)
+    server = await liveness_servers(model_dir=spoof_models, spoof_rate=rate, time_limit=limit)
+    check = await server.check(Dimmed(Puppet(portrait), at_last=at_last))
+    assert check.verdict.verdict == "incomplete", check.verdict
+    assert check.verdict.reasons == (Reason.TIME_LIMIT,)
+    assert check.states[-1].hint == Hint.TOO_DARK
+    assert all(result.passed == at_last for result in check.verdict.challenges)
+    assert (check.verdict.spoof_score is None) != at_last
 
 
 @pytest.mark.parametrize("choice", ["minifasnet", "none"])

@@ -38,6 +38,12 @@ def test_a_card_says_how_its_network_is_fed(tmp_path: Path) -> None:
     assert (network.output, network.live, network.crop) == (Output.SIGMOID, 0, 1.3)
     assert network.channels == "RGB"
     assert network.sha256 is None
+    assert network.light is None, "a network is shown what the camera saw"
+
+
+def test_a_card_may_ask_for_light(tmp_path: Path) -> None:
+    (network,) = read(tmp_path, CARD + "light = 110\n").networks
+    assert network.light == 110
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,10 @@ def test_a_card_says_how_its_network_is_fed(tmp_path: Path) -> None:
         ("live = 0", "live = 2", "classes 0 and 1"),
         ("live = 0", "live = -1", "live"),
         ("crop = 1.3", "crop = 0", "crop"),
+        ("crop = 1.3", "crop = 1.3\nlight = 0", "light"),
+        ("crop = 1.3", "crop = 1.3\nlight = 256", "light"),
+        ("crop = 1.3", "crop = 1.3\nlight = nan", "light"),
+        ("crop = 1.3", "crop = 1.3\nlight = 'much'", "light"),
         ("threshold = 0.6", "threshold = 6", "threshold"),
         ("threshold = 0.6", "treshold = 0.6", "treshold"),
         ("crop = 1.3", "crop = 1.3\nsha256 = 'abc'", "sha256"),

