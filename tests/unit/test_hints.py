@@ -38,5 +38,5 @@ def test_dark_skin_in_good_light_is_not_called_dark() -> None:
 
 def test_a_turning_face_may_blur_and_lean_out() -> None:
     assert obstacle(seen(a_face(sharpness=0.05, x=0.65)), first=False) is None
-    assert obstacle(seen(a_face(size=0.16)), first=False) is None
-    assert obstacle(seen(a_face(size=0.16)), first=True) is Hint.TOO_FAR
+    assert obstacle(seen(a_face(size=0.21)), first=False) is None
+    assert obstacle(seen(a_face(size=0.21)), first=True) is Hint.TOO_FAR
