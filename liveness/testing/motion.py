@@ -12,6 +12,8 @@ from liveness.testing.raster import Picture
 
 SPEED = 7.0
 """Natural frequency of a turning head, radians a second: a 28 degree turn takes about 0.6 s."""
+POSTURE = 4.0  # seconds in which a body comes to rest elsewhere
+ASIDE, LOWER = 12.0, 8.0  # pixels of 480 by which that is
 INTEGRATION_STEP = 0.005  # seconds: far below 1 / SPEED, so that frame rates do not matter
 
 
@@ -77,13 +79,29 @@ def sway(random: Random, size: tuple[int, int]) -> Callable[[float], tuple[float
     """Make a body's slow movement: time in seconds -> (right, down, tilt), pixels and degrees."""
     unit = min(size) / 480
     phases = [random.uniform(0, 2 * math.pi) for _ in range(5)]
+    aside, lower = (_posture(Random(random.random())) for _ in range(2))  # noqa: S311 - movements
 
     def at(time: float) -> tuple[float, float, float]:
-        right = 2.2 * math.sin(0.9 * time + phases[0]) + 0.8 * math.sin(2.3 * time + phases[1])
+        right = 2.2 * math.sin(0.93 * time + phases[0]) + 0.8 * math.sin(2.27 * time + phases[1])
+        right += ASIDE * aside(time)
         breath = 1.4 * math.sin(2 * math.pi * 0.25 * time + phases[2])  # 15 breaths a minute
-        down = breath + 0.7 * math.sin(1.3 * time + phases[3])
-        tilt = 0.7 * math.sin(0.7 * time + phases[4])
+        down = breath + 0.7 * math.sin(1.37 * time + phases[3]) + LOWER * lower(time)
+        tilt = 0.7 * math.sin(0.71 * time + phases[4])
         return right * unit, down * unit, tilt
+
+    return at
+
+
+def _posture(random: Random) -> Callable[[float], float]:
+    """Go from one place to the next, 0..1, every few seconds: what only swings comes back."""
+    places = [0.0]
+
+    def at(time: float) -> float:
+        number, share = divmod(max(time, 0.0) / POSTURE, 1.0)
+        while len(places) < number + 2:
+            places.append(random.random())
+        here, there = places[int(number) : int(number) + 2]
+        return here + (there - here) * share * share * (3 - 2 * share)
 
     return at
 
