@@ -190,8 +190,9 @@ async def test_what_had_come_whole_and_was_not_unpacked_is_no_obstacle(target: P
         source.pause = 0.2
         task = asyncio.create_task(fetch(source.url, target, limits=QUICK))
         part = target.with_name(f".{target.name}.bz2.part")
-        while not part.exists() or not part.stat().st_size:
-            await asyncio.sleep(0.01)
+        await source.waiting.wait()
+        await asyncio.sleep(0.1)
+        assert part.stat().st_size, "half of it has come"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
