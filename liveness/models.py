@@ -127,12 +127,11 @@ def _minifasnet(file: WeightFile, crop: float) -> Network:
 
 
 SPOOF_THRESHOLD = 0.5
-"""Of an average of five scores. The least of any real clip at hand is .80, of any puppet .51, and
-.48 behind VP8; the most of a replay on a telephone .22, of nine in ten on a tablet .42, of the
-tenth .62: see `bench/spoof_scores.py`. At a quarter of that light, the least of a real clip is .75,
-and .40 behind VP8 of 300 kbit/s; the most on a telephone .38. Of single pictures, 125 live ones and
-79 attacks, it takes 10 % and 5 % for the other kind. Moved up it would cost more people than it
-stops attacks."""
+"""Of an average of five scores. The least of any real clip at hand is .80, of any puppet .48; the
+most of a replay on a telephone .20, of nine in ten on a tablet .44, of the tenth .61: see
+`bench/spoof_scores.py`. At a quarter of that light the least of a real clip is .75, and .40 behind
+VP8 of 300 kbit/s; the most on a telephone .38. Of single pictures, 125 live ones and 79 attacks, it
+took 10 % and 5 % for the other kind. Moved up it would cost more people than it stops attacks."""
 
 MINIFASNET = Card(
     name="MiniFASNet V2 and V1SE",
