@@ -82,8 +82,8 @@ class Identity:
         face = observation.face
         if face is None or observation.faces != 1:
             return None
+        self._was_there = True
         if self._due is not None and self._template:
-            self._was_there = True
             return Request(Purpose.CHECK, self._run, self._time, face)
         # Who comes after `front` has passed may be another one already.
         if progress.rests and len(self._template) < TEMPLATE:

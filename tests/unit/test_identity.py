@@ -190,9 +190,9 @@ def test_nobody_is_done_before_the_last_comparison() -> None:
 
 
 def test_who_hides_from_the_last_comparison_is_told_from_one_that_nobody_made() -> None:
-    for faces, hidden in ((0, True), (1, False)):
+    for faces, hidden, described in ((0, True, True), (1, False, True), (1, False, False)):
         session = Session()
-        session.show(HER, 0, passed=True)
+        session.show(HER, 0, passed=True, answered=described)
         done = Progress(3, 4, Challenge.LEFT, 1.0, Hint.PASSED, passed_all=True)
         for k in range(int(30 * PATIENCE) + 2):
             face = a_face() if faces else None
