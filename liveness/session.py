@@ -36,6 +36,10 @@ SILENCE_LIMIT = 3.0
 PROBE_LIMIT = 1.5
 """Seconds it has to answer that: three tries of STUN, half a second and one second apart."""
 
+MEDIA_LIMIT = 4.5
+"""Seconds without a frame that end the session of a peer that is still there: after two without a
+network, the first whole picture may be two more on its way, where packets are lost as well."""
+
 CHECK_INTERVAL = 0.2
 """Seconds between two looks at the clock."""
 
@@ -221,8 +225,10 @@ class Session:
             newest = counters.arrival or started
             if time.monotonic() > newest + SILENCE_LIMIT:
                 answers = await peer.answers(PROBE_LIMIT)
-                if (counters.arrival or started) == newest:
-                    return Reason.NO_MEDIA if answers else Reason.PEER_LEFT
+                if (counters.arrival or started) == newest and not answers:
+                    return Reason.PEER_LEFT
+                if time.monotonic() > (counters.arrival or started) + MEDIA_LIMIT:
+                    return Reason.NO_MEDIA
             if time.monotonic() > started + CLOCK_DRIFT * self._limit + SILENCE_LIMIT:
                 return Reason.TIME_LIMIT
             await asyncio.sleep(CHECK_INTERVAL)

@@ -89,7 +89,7 @@ async def test_a_pause_is_forgiven(client: ClientSession) -> None:
     peer = await publish(client, session)
     await reach(client, session, "running")
     peer.picture.running.clear()
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(3.7)
     peer.picture.running.set()
     await asyncio.sleep(4)
     await reach(client, session, "running")

@@ -161,7 +161,7 @@ async def test_a_person_in_the_dark_is_asked_for_light_and_not_accused(
     check = await server.check(Dimmed(Puppet(portrait), at_last=at_last))
     assert check.verdict.verdict == "incomplete", check.verdict
     assert check.verdict.reasons == (Reason.TIME_LIMIT,)
-    assert check.states[-1].hint == Hint.TOO_DARK
+    assert Hint.TOO_DARK in {state.hint for state in check.states}
     assert all(result.passed == at_last for result in check.verdict.challenges)
     assert (check.verdict.spoof_score is None) != at_last
 
