@@ -164,14 +164,6 @@ async def _fetch_all(
     raise trouble
 
 
-def web_address(text: str) -> str:
-    """Take an address that can be fetched from, as it is; raises `ValueError` for any other."""
-    url = URL(text)
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("it begins with http:// or https:// and a host")
-    return text
-
-
 def host_of(url: str) -> str:
     """Name the source to whoever asks; the rest of its address may hold the operator's secrets."""
     return URL(url).host or "The source"

@@ -1,8 +1,9 @@
-"""Addresses that a relying party names: where a person is sent back to."""
+"""Addresses that others name: where a person is sent back to, and where weights are fetched."""
 
 from ipaddress import ip_address
 
 from pydantic import HttpUrl, TypeAdapter, ValidationError
+from yarl import URL
 
 MOST_LENGTH = 2000
 """Characters; some browsers and proxies take no more."""
@@ -24,6 +25,14 @@ def checked_link(text: str) -> str:
     if url.scheme != "https" and not _is_loopback(url):
         raise ValueError("https is needed")
     return str(url)
+
+
+def web_address(text: str) -> str:
+    """Take an address that can be fetched from, as it is; raises `ValueError` for any other."""
+    url = URL(text)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("it begins with http:// or https:// and a host")
+    return text
 
 
 def is_loopback(link: str) -> bool:

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from liveness.console import INTERRUPTED
 from liveness.errors import LivenessError, ModelCorrupt, ModelMissing
-from liveness.fetch import fetch, host_of, web_address
+from liveness.fetch import fetch, host_of
+from liveness.links import web_address
 from liveness.models import (
     CATALOGUE,
     GTX_FILE,

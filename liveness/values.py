@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from yarl import URL
 
 from liveness.apikeys import ApiKey
-from liveness.fetch import web_address
 from liveness.hooks import Secret, Url
+from liveness.links import web_address
 from liveness.rtc.network import parse_ports, parse_public
 from liveness.rtc.servers import parse_ice_server
 from liveness.store.opening import checked
