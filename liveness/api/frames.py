@@ -1,12 +1,20 @@
 """The first seed's calls: one picture at a time, or those of a whole check at once."""
 
-import base64
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, Field, ValidationError
 
+from liveness.api.bodies import (
+    MAX_FRAME,
+    MAX_FRAMES,
+    Frame,
+    FrameRequest,
+    FramesRequest,
+    challenge_of,
+    parse,
+    unpack,
+)
 from liveness.api.http import read_body
 from liveness.api.seeds import (
     OUTCOME,
@@ -27,31 +35,14 @@ from liveness.challenge.baseline import SHUT
 from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.single import Run, facing, judge
-from liveness.clients import MOST_NAME
 from liveness.desk import Tray
 from liveness.errors import InvalidBody, InvalidPicture, TooLarge, WrongType
-from liveness.pictures import MOST_BYTES
 from liveness.registry import Registry
 from liveness.sentences import sentence
-
-MOST_FRAMES = 60
-"""Pictures of one request: a minute of the seed's client."""
-
-MAX_FRAME = MOST_BYTES * 4 // 3 + 4096
-"""Bytes: one picture in base64, and what is about it."""
-
-MAX_FRAMES = 24 * 1024 * 1024
-"""Bytes: 60 pictures of 300 KB; the seed's client sends 640x480, 60 KB each."""
 
 MOST_TOGETHER = 60_000_000
 """Pixels of all pictures of one request: four of a telephone's, or sixty of a megapixel. Packed
 into a kilobyte each, more would keep the others waiting for minutes."""
-
-MOST_MARKS = 10_000
-"""Commas and brackets of a body, of which a picture needs four: each costs time and memory."""
-
-# Many write base64 in lines.
-_SPACE = b" \t\r\n"
 
 _ENLARGED = 1.2
 """The seed's box is a fifth larger than dlib's."""
@@ -59,34 +50,6 @@ _ENLARGED = 1.2
 _INTERVAL = 0.1
 """Seconds between two pictures of one request, whose times nobody knows: far enough apart that a
 blink among them has no duration."""
-
-_MOST_SHOWN = 40
-"""Characters of what a client sent that an error repeats."""
-
-Session = Annotated[str | None, Field(min_length=1, max_length=MOST_NAME)]
-
-
-class Frame(BaseModel):
-    """A picture, as a data URL or as base64 alone, and what it should show."""
-
-    challenge: str
-    frame: str
-
-
-class FrameRequest(Frame):
-    """The body of process-frame."""
-
-    session: Session = None
-
-
-class FramesRequest(BaseModel):
-    """The body of liveness-detection."""
-
-    frames: tuple[Frame, ...] = Field(max_length=MOST_FRAMES)
-    session: Session = None
-
-
-Request = TypeVar("Request", bound=BaseModel)
 
 routes = web.RouteTableDef()
 
@@ -107,9 +70,9 @@ async def process_frame(request: web.Request) -> web.Response:
     with tray_of(request) as tray:
         body = await _body(request, MAX_FRAME, tray)
         arrived = now()  # on a slow line long after the request began
-        wanted = await tray.work(partial(_parse, FrameRequest, body))
+        wanted = await tray.work(partial(parse, FrameRequest, body))
         await settle(request, wanted.session, body)
-        challenge = _challenge(wanted)
+        challenge = challenge_of(wanted)
         seen = await tray.work(partial(_look, wanted, stills.registry, arrived))
     found = visit(request, wanted.session, arrived)
     for client in found.clients:
@@ -138,17 +101,20 @@ async def liveness_detection(request: web.Request) -> web.Response:
     stills = request.app[STILLS]
     with tray_of(request) as tray:
         body = await _body(request, MAX_FRAMES, tray)
-        wanted = await tray.work(partial(_parse, FramesRequest, body))
+        wanted = await tray.work(partial(parse, FramesRequest, body))
         await settle(request, wanted.session, body)
         if not wanted.frames:
             raise InvalidBody("No frames provided")
-        challenges = [_challenge(frame) for frame in wanted.frames]
+        challenges = [challenge_of(frame) for frame in wanted.frames]
         shown: list[Seen] = []
+        pixels = 0
         for number, frame in enumerate(wanted.frames, start=1):
             expect_client(request)
             job = partial(_look, frame, stills.registry, number * _INTERVAL, f"Frame {number}: ")
-            shown.append(await tray.work(job))
-            if sum(seen.picture.width * seen.picture.height for seen in shown) > MOST_TOGETHER:
+            seen = await tray.work(job)
+            shown.append(seen)
+            pixels += seen.picture.width * seen.picture.height
+            if pixels > MOST_TOGETHER:
                 most = f"at most {MOST_TOGETHER // 1_000_000} million pixels are taken at once"
                 raise TooLarge(f"The pictures are too large together: {most}")
     found = visit(request, wanted.session, began)
@@ -175,56 +141,11 @@ async def _body(request: web.Request, limit: int, tray: Tray) -> bytes:
     return await read_body(request, limit, SEND_TIMEOUT, tray.hold)
 
 
-def _parse(model: type[Request], body: bytes) -> Request:
-    """Read a body; raises `InvalidBody` with a sentence about the first thing that is wrong."""
-    if sum(body.count(mark) for mark in b",[{") > MOST_MARKS:
-        raise InvalidBody(f"The body has too many parts: at most {MOST_FRAMES} pictures are taken")
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    if first["type"] == "json_invalid":
-        raise InvalidBody("The body is not JSON")
-    where = ".".join(str(part) for part in first["loc"]) or "The body"
-    if first["type"] == "missing":
-        raise InvalidBody(f"{where} is missing")
-    raise InvalidBody(f"{where}: {first['msg']}")
-
-
-def _challenge(frame: Frame) -> Challenge:
-    try:
-        return Challenge(frame.challenge)
-    except ValueError:
-        shown = frame.challenge.encode("ascii", "replace").decode()[:_MOST_SHOWN]
-        known = ", ".join(Challenge)
-        raise InvalidBody(f"Unknown challenge: {shown}. Known are {known}") from None
-
-
 def _look(frame: Frame, registry: Registry, arrived: float, place: str = "") -> Seen:
     try:
         return look(unpack(frame.frame), registry, arrived)
     except (InvalidPicture, TooLarge) as error:
         raise type(error)(f"{place}{error.detail}") from None
-
-
-def unpack(frame: str) -> bytes:
-    """Take a data URL (RFC 2397) or base64 alone apart; raises `InvalidPicture`."""
-    text = frame.encode("ascii", "replace").translate(None, _SPACE)
-    if text[:5].lower() == b"data:":
-        head, comma, text = text.partition(b",")
-        kind = head.lower()
-        if not comma:
-            raise InvalidPicture("The data URL has no comma, and so no picture")
-        if not text:
-            raise InvalidPicture("The picture is empty: has the camera started?")
-        if not kind.endswith(b";base64"):
-            raise InvalidPicture("The data URL is not in base64")
-        if not kind.startswith(b"data:image/"):
-            raise InvalidPicture("The data URL is no picture's")
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        raise InvalidPicture("The picture is not in base64, or not all of it") from None
 
 
 def _follow(run: Run, seen: Seen, *, asked: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from PIL import Image
 
-from liveness.api.frames import MAX_FRAME, MAX_FRAMES
+from liveness.api.bodies import MAX_FRAME, MAX_FRAMES
 from liveness.api.seeds import Seen, look
 from liveness.api.upload import MAX_UPLOAD
 from liveness.desk import MOST_WAITING
