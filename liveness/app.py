@@ -14,7 +14,7 @@ from liveness.albums import Albums
 from liveness.api import frames, keys, models, operations, pages, pictures, sessions, upload, whip
 from liveness.api.http import API_KEYS, REGISTRY, SETTINGS, STORE
 from liveness.api.keys import ISSUING
-from liveness.api.middleware import add_cors_headers, guesses, preflight, problems
+from liveness.api.middleware import add_cors_headers, guesses, hosts, preflight, problems
 from liveness.api.models import DOWNLOAD
 from liveness.api.pages import add_page_headers
 from liveness.api.pictures import ALBUMS
@@ -56,7 +56,7 @@ def create_app(settings: Settings, seat: Seat | None = None) -> web.Application:
     `seat`: of a worker among others. Raises `SettingsInvalid` for a file of keys that cannot be
     used.
     """
-    app = web.Application(middlewares=[problems, guesses, preflight, relay])
+    app = web.Application(middlewares=[problems, hosts, guesses, preflight, relay])
     app[SETTINGS] = settings
     in_file = read_key_file(settings.api_key_file) if settings.api_key_file else []
     app[API_KEYS] = ApiKeys([*settings.api_key, *in_file])

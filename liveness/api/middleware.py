@@ -28,7 +28,6 @@ log = structlog.get_logger(__name__)
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error with `application/problem+json`."""
     try:
-        check_host(request)
         return await handler(request)
     except LivenessError as error:
         return problem(error.status, error.code, error.title, error.detail, error.headers)
@@ -44,6 +43,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         log.exception("request failed", method=request.method, route=_route(request))
         unknown = LivenessError()
         return problem(unknown.status, unknown.code, unknown.title, unknown.detail)
+
+
+@web.middleware
+async def hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Look at nothing that was sent to what is no address."""
+    check_host(request)
+    return await handler(request)
 
 
 def problem(
