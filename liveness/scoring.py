@@ -9,11 +9,19 @@ import av
 from liveness.challenge.hints import obstacle
 from liveness.scores import Scores
 from liveness.stopwatch import Took, timed, unheard
-from liveness.vision.observation import Landmarks, Observation
+from liveness.vision.observation import Face, Landmarks, Observation
 from liveness.vision.spoof import SpoofModel, usable
 
 Told = Callable[[float], None]
 Score = Callable[[av.VideoFrame, Landmarks], float]
+
+
+def scorable(observation: Observation) -> Face | None:
+    """Give the face if it may be scored in a session.
+
+    Not where the person is asked to mend something first: nobody is accused of sitting in the dark.
+    """
+    return usable(observation) if obstacle(observation, first=False) is None else None
 
 
 class Scoring:
@@ -78,18 +86,17 @@ class Scorer:
         self._running: asyncio.Future[float] | None = None
 
     def offer(self, frame: av.VideoFrame, observation: Observation) -> None:
-        """Have the frame scored, if it is time, shows a usable face, and none is under way.
+        """Have the frame scored, if it is time, its face may be, and none is under way.
 
-        Not where the person is asked to mend something first: nobody is accused of sitting in the
-        dark. Raises whatever went wrong with the frame before.
+        Raises whatever went wrong with the frame before.
         """
         if self._running is not None and not self._running.done():
             return
         self._take()
-        face = usable(observation)
-        if self._score is None or face is None or observation.time < self._due:
+        if self._score is None or observation.time < self._due:
             return
-        if obstacle(observation, first=False) is not None:
+        face = scorable(observation)
+        if face is None:
             return
         self._due = observation.time + self._interval
         self._running = asyncio.get_running_loop().run_in_executor(

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import av
 
-from liveness.challenge.hints import obstacle
 from liveness.challenge.names import Challenge, Hint
 from liveness.challenge.plan import Plan
 from liveness.challenge.sequence import Progress, Sequence
@@ -15,6 +14,7 @@ from liveness.evidence.findings import Evidence
 from liveness.evidence.identity import Identity
 from liveness.protocol import State
 from liveness.scores import Scores
+from liveness.scoring import scorable
 from liveness.settings import SPOOF_RATE
 from liveness.states import state_of
 from liveness.testing.source import Source
@@ -25,7 +25,7 @@ from liveness.vision.chip import face_chip
 from liveness.vision.frame import Luma
 from liveness.vision.landmarks import Landmarker
 from liveness.vision.observation import Observation
-from liveness.vision.spoof import SpoofModel, usable
+from liveness.vision.spoof import SpoofModel
 
 TIME_LIMIT = 30.0  # seconds of video
 
@@ -157,10 +157,8 @@ class _Trial:
         return None if finding is None else Reason(finding.value)
 
     def _score(self, frame: av.VideoFrame, observation: Observation) -> None:
-        model, face = self._spoof_model, usable(observation)
-        mended = obstacle(observation, first=False) is None
-        due = mended and observation.time >= self._score_due
-        if model is not None and face is not None and due:
+        model, face = self._spoof_model, scorable(observation)
+        if model is not None and face is not None and observation.time >= self._score_due:
             self._score_due = observation.time + 1 / SPOOF_RATE
             self._scores.add(model.score(frame, face.landmarks))
 
