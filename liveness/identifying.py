@@ -91,16 +91,17 @@ class Identifier:
             return
         self._take(self.identity)
         request = self.identity.follow(observation, progress)
-        job = None if request is None else (frame, request)
-        if job is not None and job[1].purpose is Purpose.ENROL:
-            self._waiting.append(job)
-            job = None
+        if request is not None and request.purpose is Purpose.ENROL:
+            self._waiting.append((frame, request))
+            request = None
         if self._running is not None:
             return
-        job = self._next(self.identity) or job
-        if job is not None:
-            describing = asyncio.create_task(self._shared.describe(*job), name="describe")
-            self._running = job[1], describing
+        waited = self._next(self.identity)
+        if waited is not None:
+            frame, request = waited
+        if request is not None:
+            describing = self._shared.describe(frame, request)
+            self._running = request, asyncio.create_task(describing, name="describe")
 
     @property
     def overdue(self) -> bool:

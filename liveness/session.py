@@ -225,10 +225,11 @@ class Session:
             newest = counters.arrival or started
             if time.monotonic() > newest + SILENCE_LIMIT:
                 answers = await peer.answers(PROBE_LIMIT)
-                if (counters.arrival or started) == newest and not answers:
-                    return Reason.PEER_LEFT
-                if time.monotonic() > (counters.arrival or started) + MEDIA_LIMIT:
-                    return Reason.NO_MEDIA
+                if (counters.arrival or started) == newest:
+                    if not answers:
+                        return Reason.PEER_LEFT
+                    if time.monotonic() > newest + MEDIA_LIMIT:
+                        return Reason.NO_MEDIA
             if time.monotonic() > started + CLOCK_DRIFT * self._limit + SILENCE_LIMIT:
                 return Reason.TIME_LIMIT
             await asyncio.sleep(CHECK_INTERVAL)

@@ -64,10 +64,9 @@ class SlideShow:
     def frame(self, time: float) -> Picture:
         """Show what is asked, after a while and only for a moment, and the face at rest else."""
         self._time = time
-        shown = (time - self._since) % SLIDE_EVERY >= SLIDE_DELAY
         asked = self._asked[1]
         length = SLIDE_BLINK if asked is Challenge.BLINK else SLIDE_EVERY
-        shown &= (time - self._since) % SLIDE_EVERY < SLIDE_DELAY + length
+        shown = 0 <= (time - self._since) % SLIDE_EVERY - SLIDE_DELAY < length
         slide = self._slides[asked if shown else Challenge.FRONT]
         return self._sensor.expose(shifted(slide, *self._sway(time)))
 

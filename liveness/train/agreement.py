@@ -27,9 +27,8 @@ def check_agreement(net: Net, probes: Tensor, logits: Logits, path: Path) -> flo
     with torch.inference_mode():
         expected = net(probes).numpy()
     difference = float(np.abs(logits - expected).max())
-    if not difference <= TOLERANCE * max(
-        1.0, float(np.abs(expected).max())
-    ):  # a NaN is no agreement either
+    most = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    if not difference <= most:  # a NaN is no agreement either
         raise ExportDiffers(f"{path} differs from the net by {difference:.1e}: it is not usable")
     return difference
 

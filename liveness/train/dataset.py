@@ -26,7 +26,7 @@ class Sample:
     """One picture.
 
     `label`: index into `CLASSES`; `species`: of attack, empty for live faces; `digest`: of the
-    file, empty while nobody has read it, or if that cannot be done.
+    file, empty until it has been read.
     """
 
     path: Path
@@ -55,13 +55,13 @@ class Dataset:
         """Find and try every picture; raises `DatasetInvalid`."""
         found = {split: _find(root, split) for split in SPLITS}
         digests = _try_all([sample.path for samples in found.values() for sample in samples])
-        tried = {
-            split: [replace(sample, digest=digests[sample.path]) for sample in samples]
-            for split, samples in found.items()
-        }
         readable = {
-            split: tuple(sample for sample in samples if sample.digest)
-            for split, samples in tried.items()
+            split: tuple(
+                replace(sample, digest=digest)
+                for sample in samples
+                if (digest := digests[sample.path])
+            )
+            for split, samples in found.items()
         }
         for split, samples in readable.items():
             _require_both(root, split, samples, "none of its pictures can be read")
